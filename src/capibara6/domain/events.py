@@ -1,0 +1,110 @@
+"""What happens during a run, as it happens. Learners, monitoring and the store listen to these.
+
+Order within one run: RunStarted, Routed, then per attempt ProgramChunk*, ProgramWritten, Validated,
+ExecutionStarted?, Output*, ResultShown*, ExecutionFinished?, RepairStarted?, and last RunFinished.
+"""
+
+from dataclasses import dataclass
+
+from capibara6.domain.executions import ExecutionResult, OutputChunk, ResultItem
+from capibara6.domain.programs import Diagnosis, Finding, Program
+from capibara6.domain.requests import Request, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base: the run it belongs to."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """A request was accepted."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Routed(Event):
+    """The router decided."""
+
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramChunk(Event):
+    """A piece of the model's answer, as it streams."""
+
+    attempt: int  # from 1
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramWritten(Event):
+    """A program is complete."""
+
+    attempt: int
+    program: Program
+
+
+@dataclass(frozen=True, slots=True)
+class Validated(Event):
+    """The program was checked; no findings means it may run."""
+
+    attempt: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionStarted(Event):
+    """A sandbox runs the program."""
+
+    attempt: int
+    sandbox_id: str
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output(Event):
+    """Output as it happens."""
+
+    attempt: int
+    chunk: OutputChunk
+
+
+@dataclass(frozen=True, slots=True)
+class ResultShown(Event):
+    """A displayed value as it happens."""
+
+    attempt: int
+    item: ResultItem
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFinished(Event):
+    """The program ended."""
+
+    attempt: int
+    result: ExecutionResult
+
+
+@dataclass(frozen=True, slots=True)
+class RepairStarted(Event):
+    """The attempt failed visibly; the next one is told why, perhaps on a stronger tier."""
+
+    attempt: int  # the attempt that failed
+    diagnosis: Diagnosis
+    next_tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """The run is over: `answer` is what the user reads; `error` says why there is none."""
+
+    success: bool
+    answer: str
+    attempts: int
+    wall_s: float
+    error_code: str = ""  # a CapibaraError.code, or "program_failed"
+    error: str = ""

@@ -1,0 +1,50 @@
+"""Generated programs and what validation says about them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from capibara6.domain.executions import ExecutionResult
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program ready to be validated and run."""
+
+    code: str
+    language: str = "python"  # programming language, as the sandbox names it
+    origin: str = "user"  # "user", "recipe:<name>" or "model:<name>"
+    tier: str = ""  # the tier that wrote it; "recipe" for recipes
+    parameters: dict[str, Any] = field(default_factory=dict)  # of a recipe
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong with a program, found before it runs."""
+
+    code: str  # the checker's rule, such as "F821"
+    message: str
+    line: int  # from 1
+    column: int  # from 1
+    suggestion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A failed execution, mapped to a class of error with a cause and a hint."""
+
+    kind: str  # stable class, such as "unknown_column", "out_of_memory", "timeout", "missing_module"
+    cause: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The attempt before, as a repair needs it."""
+
+    program: Program
+    diagnosis: Diagnosis
+    result: ExecutionResult | None = None  # None: stopped by validation, never run
+    findings: tuple[Finding, ...] = ()

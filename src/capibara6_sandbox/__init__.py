@@ -1,0 +1,1 @@
+"""The embedded E2B server: published E2B clients run code on this machine, isolated, in milliseconds."""

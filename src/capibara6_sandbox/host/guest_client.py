@@ -1,0 +1,124 @@
+"""Calls to one sandbox's agent. Everything that comes back is untrusted: framed, bounded, data."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from capibara6_guest import wire
+
+
+class GuestLostError(Exception):
+    """The agent cannot be reached, or broke the protocol: the sandbox is gone or of no use."""
+
+
+class GuestCall:
+    """One call under way; a context manager, whose exit closes the connection (and so cancels)."""
+
+    def __init__(self, socket_path: Path, operation: str, arguments: dict[str, Any]) -> None:
+        self._socket_path = socket_path
+        self._message = {"op": operation, **arguments}
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self.result: dict[str, Any] | None = None  # set when events() has ended
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._reader, self._writer = await asyncio.open_unix_connection(str(self._socket_path))
+            self._writer.write(wire.encode_message(self._message))
+        except OSError as cause:
+            raise GuestLostError(f"the agent does not answer ({cause})") from None
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    async def send_data(self, data: bytes) -> None:
+        """Send a piece of the body and wait for room.
+
+        Raises:
+            GuestLostError: the agent has closed the connection.
+        """
+        assert self._writer is not None
+        try:
+            for start in range(0, len(data), wire.DATA_BYTES_MAX):
+                piece = data[start : start + wire.DATA_BYTES_MAX]
+                self._writer.write(wire.encode(wire.DATA, piece))
+                await self._writer.drain()
+        except OSError as cause:
+            raise GuestLostError(f"the agent closed the connection ({cause})") from None
+
+    async def end_data(self) -> None:
+        """Say that the body is complete."""
+        assert self._writer is not None
+        with contextlib.suppress(OSError):
+            self._writer.write(wire.encode(wire.END))
+            await self._writer.drain()
+
+    async def events(self) -> AsyncIterator[dict[str, Any] | bytes]:
+        """Yield events (dict) and data (bytes) until the operation is done; then set `result`.
+
+        Raises:
+            wire.CallError: the operation failed.
+            GuestLostError: the connection ended before the result, or the framing broke.
+        """
+        assert self._reader is not None
+        while True:
+            try:
+                frame = await wire.read_frame(self._reader)
+            except (wire.FrameError, OSError) as cause:
+                raise GuestLostError(str(cause)) from None
+            if frame is None:
+                raise GuestLostError("the agent closed the connection before its result")
+            kind, payload = frame
+            if kind == wire.DATA:
+                yield payload
+            elif kind == wire.MESSAGE:
+                message = _parse(payload)
+                if "done" in message:
+                    done = message["done"]
+                    self.result = done if isinstance(done, dict) else {}
+                    return
+                yield message
+
+
+def _parse(payload: bytes) -> dict[str, Any]:
+    try:
+        message = wire.decode_message(payload)
+    except wire.FrameError as cause:
+        raise GuestLostError(str(cause)) from None
+    error = message.get("error")
+    if isinstance(error, dict) and set(message) == {"error"}:
+        raise wire.CallError(str(error.get("code", "internal")), str(error.get("message", "")))
+    return message
+
+
+class GuestClient:
+    """Makes calls to the agent that listens on `socket_path`."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self.socket_path = socket_path
+
+    def call(self, operation: str, **arguments: Any) -> GuestCall:
+        """Prepare a streaming call; use it with `async with`."""
+        return GuestCall(self.socket_path, operation, arguments)
+
+    async def request(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Make a call without streams and return its result.
+
+        Raises:
+            wire.CallError: the operation failed.
+            GuestLostError: the sandbox is gone.
+        """
+        async with self.call(operation, **arguments) as call:
+            async for _ in call.events():
+                pass
+            return call.result or {}

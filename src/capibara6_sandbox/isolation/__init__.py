@@ -1,0 +1,1 @@
+"""The walls of a sandbox: namespaces, mounts, capabilities, seccomp and cgroups."""

@@ -1,0 +1,1 @@
+"""Templates: the file system and the limits that a sandbox starts with."""

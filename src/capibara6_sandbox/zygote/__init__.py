@@ -1,0 +1,1 @@
+"""Warm processes from which sandboxes and kernels are forked."""
