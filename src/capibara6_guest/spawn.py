@@ -1,0 +1,57 @@
+"""Starting programs as a user of the sandbox, inside the user's resource limits."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from capibara6_guest.users import User
+
+_cgroup_fds: tuple[int, ...] = ()
+
+Stream = int | IO[bytes] | None
+
+
+def limit_spawned_to(cgroup_fds: tuple[int, ...]) -> None:
+    """Set the open `cgroup.procs` files that every spawned program joins before it runs."""
+    global _cgroup_fds  # noqa: PLW0603 - one agent, one sandbox, set once at its birth
+    _cgroup_fds = cgroup_fds
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    user: User,
+    cwd: str,
+    env: Mapping[str, str],
+    stdin: Stream = subprocess.DEVNULL,
+    stdout: Stream = subprocess.PIPE,
+    stderr: Stream = subprocess.PIPE,
+    pass_fds: Sequence[int] = (),
+) -> "subprocess.Popen[bytes]":
+    """Start `argv` as `user`, leader of a session of its own, with exactly `env`.
+
+    Raises:
+        OSError: the program or the working directory does not exist or may not be used.
+    """
+    privileged = os.getuid() == 0
+    return subprocess.Popen(  # noqa: S603 - running what the caller asks is the purpose
+        argv,
+        cwd=cwd,
+        env=dict(env),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=pass_fds,
+        start_new_session=True,
+        user=user.uid if privileged else None,
+        group=user.gid if privileged else None,
+        extra_groups=[user.gid] if privileged else None,
+        # The agent has a single thread, so running Python between fork and exec is safe.
+        preexec_fn=_join_limits,  # noqa: PLW1509
+    )
+
+
+def _join_limits() -> None:
+    for fd in _cgroup_fds:
+        os.write(fd, b"0")
