@@ -3,6 +3,7 @@
 from capibara6_guest import contents, files
 from capibara6_guest.agent import Operation
 from capibara6_guest.processes import ProcessTable
+from capibara6_guest.system import SystemMeter
 
 
 def operations() -> dict[str, Operation]:
@@ -15,5 +16,6 @@ def operations() -> dict[str, Operation]:
         "files.remove": files.remove,
         "files.read": contents.read,
         "files.write": contents.write,
+        "system.metrics": SystemMeter().metrics,
         **ProcessTable().operations(),
     }
