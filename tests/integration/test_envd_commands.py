@@ -13,6 +13,7 @@ from e2b import (
     SandboxException,
     TimeoutException,
 )
+
 from support.envd_server import USER, running_envd
 
 
@@ -80,9 +81,7 @@ def test_output_that_is_not_utf8_is_replaced(sandbox):
 
 
 def test_the_environment_has_the_users_the_sandboxs_and_the_calls_variables(sandbox):
-    result = sandbox.commands.run(
-        'echo "$HOME|$USER|$LOGNAME|$SHARED|$OWN"', envs={"OWN": "mine"}
-    )
+    result = sandbox.commands.run('echo "$HOME|$USER|$LOGNAME|$SHARED|$OWN"', envs={"OWN": "mine"})
     home = os.path.expanduser("~")
     assert result.stdout == f"{home}|{USER}|{USER}|by all|mine\n"
     assert sandbox.commands.run('echo "$OWN"').stdout == "\n"
@@ -130,9 +129,11 @@ def test_stdin_that_was_not_asked_for_is_refused(sandbox):
 
 
 def test_kill_reaches_all_that_the_command_started(sandbox):
-    command = sandbox.commands.run("sleep 60 & setsid sleep 0 & echo $!; wait; wait", background=True)
+    command = sandbox.commands.run(
+        "sleep 60 & setsid sleep 0 & echo $!; wait; wait", background=True
+    )
+    command.kill()
     with pytest.raises(CommandExitException) as failure:
-        command.kill()
         command.wait()
     assert failure.value.exit_code == -1
     assert failure.value.error == "signal: killed"
@@ -174,9 +175,7 @@ def test_a_disconnect_does_not_end_the_command(sandbox, tmp_path):
 def test_output_that_nobody_heard_is_kept_for_the_next(sandbox, tmp_path):
     gate, done = tmp_path / "gate", tmp_path / "done"
     wait = f"until [ -e {gate} ]; do sleep 0.05; done"
-    command = sandbox.commands.run(
-        f"{wait}; echo missed; touch {done}; sleep 60", background=True
-    )
+    command = sandbox.commands.run(f"{wait}; echo missed; touch {done}; sleep 60", background=True)
     command.disconnect()
     time.sleep(0.3)  # the server notices a closed connection a little later
     gate.touch()

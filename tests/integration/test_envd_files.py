@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import resource
 import socket
 import stat
 import urllib.error
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from e2b import FileNotFoundException, FileType, InvalidArgumentException, SandboxException
 from e2b.sandbox.filesystem.filesystem import WriteEntry
+
 from support.envd_server import USER, running_envd
 
 
@@ -339,3 +341,24 @@ def test_a_signature_for_one_thing_is_not_for_another(sandbox, tmp_path):
         assert client.post(url, files={"file": b"x"}).status_code == 401
         assert client.get(url.replace("one", "two")).status_code == 401
         assert client.get(url.replace("username", "other")).status_code == 401
+
+
+def test_a_write_that_finds_no_room_is_507_and_others_go_on(envd, http, tmp_path):
+    room = 1024 * 1024
+    resource.prlimit(envd.agent.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    try:
+        reply = http.post(
+            "/files",
+            params={"path": str(tmp_path / "large")},
+            headers={"Content-Type": "application/octet-stream"},
+            content=(bytes(room) for _ in range(64)),
+        )
+        small = http.post(
+            "/files", params={"path": str(tmp_path / "small")}, files={"file": b"fits"}
+        )
+    finally:
+        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        resource.prlimit(envd.agent.pid, resource.RLIMIT_FSIZE, unlimited)
+    assert reply.status_code == 507
+    assert "large" in reply.json()["message"]
+    assert small.status_code == 200

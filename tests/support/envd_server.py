@@ -43,14 +43,14 @@ class Envd:
     def headers(self) -> dict[str, str]:
         return {"X-Access-Token": TOKEN}
 
-    def client(self) -> Sandbox:
-        """Return the published SDK's sandbox, pointed here."""
+    def client(self, kind=Sandbox):
+        """Return the published SDK's sandbox (`Sandbox` or `AsyncSandbox`), pointed here."""
         config = ConnectionConfig(
             api_key="e2b_" + "0" * 40,
             sandbox_url=self.url,
             extra_sandbox_headers={"X-Access-Token": TOKEN},
         )
-        return Sandbox(
+        return kind(
             sandbox_id=self.sandbox.id,
             sandbox_domain=None,
             envd_version=Version("0.6.4"),

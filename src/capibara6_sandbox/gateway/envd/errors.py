@@ -1,5 +1,6 @@
 """Errors in the forms that envd's clients expect: Connect's, and a plain one for files."""
 
+import re
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -25,6 +26,7 @@ CONNECT_STATUS = {
     "data_loss": 500,
     "unauthenticated": 401,
 }
+_SURROGATES = re.compile("[\ud800-\udfff]")
 # For /files, a full disk is what 507 says, and 429 would make clients try again.
 _FILES_STATUS = CONNECT_STATUS | {"resource_exhausted": 507, "deadline_exceeded": 500}
 
@@ -59,4 +61,4 @@ def sandbox_lost_response(sandbox_id: str) -> JSONResponse:
 
 def readable(text: str) -> str:
     """Replace what UTF-8 cannot carry: file names that are not UTF-8 come as lone surrogates."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return _SURROGATES.sub("\ufffd", text)
