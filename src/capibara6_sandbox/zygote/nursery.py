@@ -3,10 +3,12 @@
     python -m capibara6_sandbox.zygote.nursery SETUP_JSON     channel on descriptor 3
 
 It holds a small Python and the guest agent, already imported, so that a fork is cheap; a sandbox's
-PID 1 is such a fork in seven new namespaces. Requests ("op"):
+PID 1 is such a fork in seven new namespaces. The nursery is itself the first process of a PID
+namespace that holds all sandboxes and zygotes: when it ends, however it ends, the kernel ends them
+all, so that a server killed with -9 leaves no process. Requests ("op"):
 
-    sandbox   a Root, "uid_base"; fds: listener, control, cgroup.procs...   -> {"pid"}, [pidfd]
-    zygote    "template", "python_prefix", "environment"; fds: channel      -> {"pid"}, [pidfd]
+    sandbox   a Root, "uid_base"; fds: listener, control, cgroup.procs...   -> {}, [pidfd]
+    zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
 
 Standard library only, single-threaded, trusted.
 """
@@ -19,6 +21,7 @@ import encodings.utf_8  # codecs are found by name at run time, when no path lea
 import gc
 import json
 import os
+import signal
 import socket
 import sys
 import traceback
@@ -43,6 +46,7 @@ def main() -> None:
     linux.set_process_name("c6-nursery")
     channel = Channel(socket.socket(fileno=CHANNEL_FD))
     try:
+        _enter_namespaces(privileged=setup["privileged"])
         nursery = Nursery(setup)
     except OSError as cause:
         channel.send({"error": str(cause)})
@@ -51,19 +55,27 @@ def main() -> None:
     children.serve(channel, nursery.handle)
 
 
+def _enter_namespaces(*, privileged: bool) -> None:
+    """Go on as the first process of a new PID namespace; the caller waits for it and ends."""
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    flags = linux.CLONE_NEWNS | linux.CLONE_NEWPID
+    uid, gid = os.getuid(), os.getgid()
+    linux.unshare(flags if privileged else flags | linux.CLONE_NEWUSER)
+    if not privileged:
+        identity.map_self(uid, gid)
+    child = os.fork()
+    if child:
+        os.close(CHANNEL_FD)
+        os.waitpid(child, 0)
+        os._exit(0)
+
+
 class Nursery:
     """Forks sandboxes; its view of the file system is assembled when it is constructed."""
 
     def __init__(self, setup: dict[str, Any]) -> None:
         self._privileged = bool(setup["privileged"])
         self._filter = seccomp.build_filter()
-        flags = linux.CLONE_NEWNS
-        if not self._privileged:
-            uid, gid = os.getuid(), os.getgid()
-            linux.unshare(flags | linux.CLONE_NEWUSER)
-            identity.map_self(uid, gid)
-        else:
-            linux.unshare(flags)
         rootfs.enter_nursery(
             Path(setup["view"]),
             Path(setup["templates"]),
@@ -101,7 +113,7 @@ class Nursery:
             os.write(gate_writing, b"1")
         finally:
             os.close(gate_writing)
-        return {"pid": pid}, [pidfd]
+        return {}, [pidfd]
 
     def _become_sandbox(self, root: rootfs.Root, gate: int, fds: list[int]) -> NoReturn:
         try:
@@ -135,7 +147,7 @@ class Nursery:
         pid = os.fork()
         if pid == 0:
             self._become_zygote(message, fds[0])
-        return {"pid": pid}, [os.pidfd_open(pid)]
+        return {}, [os.pidfd_open(pid)]
 
     def _become_zygote(self, message: dict[str, Any], channel_fd: int) -> NoReturn:
         try:
