@@ -2,11 +2,12 @@
 
 from capibara6_guest import contents, files
 from capibara6_guest.agent import Operation
+from capibara6_guest.contexts import Contexts
 from capibara6_guest.processes import ProcessTable
 from capibara6_guest.system import SystemMeter
 
 
-def operations() -> dict[str, Operation]:
+def operations(contexts: Contexts | None = None) -> dict[str, Operation]:
     """Return a fresh table: operation name -> coroutine function."""
     return {
         "files.stat": files.stat_entry,
@@ -18,4 +19,5 @@ def operations() -> dict[str, Operation]:
         "files.write": contents.write,
         "system.metrics": SystemMeter().metrics,
         **ProcessTable().operations(),
+        **(contexts or Contexts()).operations(),
     }

@@ -151,6 +151,8 @@ class Process:
         return CallError("failed_precondition", f"error writing to process {self.pid}: {why}")
 
     async def _exited(self) -> None:
+        if self._popen.poll() is not None:  # the reaper of orphans can be quicker than we are
+            return
         pidfd = os.pidfd_open(self.pid)
         try:
             await readable(pidfd)
