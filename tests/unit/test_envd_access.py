@@ -14,7 +14,7 @@ TOKEN = "token"
 NOW_S = 1_000_000.0
 
 
-def asked(path, /, method="GET", token=None, **query):
+def asked(path, /, method="GET", token=None, own_token=TOKEN, **query):
     headers = [] if token is None else [(b"x-access-token", token.encode())]
     return Request(
         {
@@ -23,7 +23,7 @@ def asked(path, /, method="GET", token=None, **query):
             "path": path,
             "headers": headers,
             "query_string": urlencode(query).encode(),
-            "sandbox": SimpleNamespace(envd_access_token=TOKEN),
+            "sandbox": SimpleNamespace(envd_access_token=own_token),
         }
     )
 
@@ -39,6 +39,11 @@ def test_the_token_opens_everything_and_nothing_else_does():
         assert refusal(asked(path, token="other"), NOW_S) is not None
         assert refusal(asked(path), NOW_S) is not None
     assert refusal(asked("/health"), NOW_S) is None
+
+
+def test_a_sandbox_that_is_not_secured_is_open():
+    for path in ("/files", "/metrics", "/process.Process/Start"):
+        assert refusal(asked(path, own_token=""), NOW_S) is None
 
 
 def test_a_signature_opens_its_file_for_its_operation():

@@ -37,6 +37,8 @@ def refusal(request: Request, now_s: float) -> str | None:
     if request.url.path == "/health":
         return None
     token = sandbox_of(request).envd_access_token
+    if not token:
+        return None
     sent = request.headers.get(TOKEN_HEADER)
     if sent and hmac.compare_digest(sent.encode(), token.encode()):
         return None
