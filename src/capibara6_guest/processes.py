@@ -118,7 +118,11 @@ class ProcessTable:
         name = call.text("signal")
         if name not in _SIGNALS:
             raise CallError("unimplemented", f"invalid signal: {name}")
-        self._find(call).signal(_SIGNALS[name])
+        process = self._find(call)
+        if name == "SIGNAL_SIGKILL":
+            await process.kill()
+        else:
+            process.signal(_SIGNALS[name])
         return {}
 
     def _find(self, call: Call, *, ended: bool = False) -> Process:

@@ -134,6 +134,7 @@ def test_kill_reaches_all_that_the_command_started(sandbox):
         "sleep 60 & setsid sleep 0 & echo $!; wait; wait", background=True
     )
     command.kill()
+    assert not os.path.exists(f"/proc/{command.pid}")
     with pytest.raises(CommandExitException) as failure:
         command.wait()
     assert failure.value.exit_code == -1
