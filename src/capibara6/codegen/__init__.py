@@ -1,0 +1,1 @@
+"""From a request to a program: models and recipes; data profiling for both."""
