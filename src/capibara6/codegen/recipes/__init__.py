@@ -1,0 +1,1 @@
+"""Recipes: tested analysis programs that answer common questions about a table without a model."""
