@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 CELLS_READ_MAX = 20_000
 
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*(\.\d{3})*,(\d{1,2}|\d{4,})\s?[%€$]?|\d{1,3}(\.\d{3}){2,}|\d{1,3}(\.\d{3})+,\d+")
+_DECIMAL_COMMA = re.compile(
+    r"[+-]?\d*(\.\d{3})*,(\d{1,2}|\d{4,})\s?[%€$]?|\d{1,3}(\.\d{3}){2,}|\d{1,3}(\.\d{3})+,\d+"
+)
 _DECIMAL_POINT = re.compile(r"[+-]?\d*(,\d{3})*\.(\d{1,2}|\d{4,})\s?[%€$]?|\d{1,3}(,\d{3}){2,}")
 _SLASHED = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(\s.*)?")
 

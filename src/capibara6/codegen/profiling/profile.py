@@ -31,9 +31,9 @@ _BINARY_TABLES = {
 def profile_file(name: str, content: bytes) -> DataFile:
     """Describe a data file's columns.
 
-    CSV, TSV, JSON (records or columns) and JSON Lines are profiled from their first 8 MiB and 2,000 rows;
-    of a wider table the first 2,000 columns. Excel, Parquet, Feather and files that are not tables come
-    back without columns: only the program in the sandbox reads them.
+    CSV, TSV, JSON (records or columns) and JSON Lines are profiled from their first 8 MiB and 2,000
+    rows; of a wider table the first 2,000 columns. Excel, Parquet, Feather and files that are not
+    tables come back without columns: only the program in the sandbox reads them.
 
     Raises:
         DataFileError: the file is empty, is binary under a text ending, is broken, or has more than

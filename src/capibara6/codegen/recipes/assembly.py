@@ -1,8 +1,8 @@
 """From a program file and its parameters to the program that runs in the sandbox.
 
 A file under programs/ is real Python with three conventions, undone here: a block of parameters
-(replaced by literals), `from prelude import *` (replaced by the parts of prelude.py that the program
-uses), and `text(en=…, es=…)` (replaced by one language).
+(replaced by literals), `from prelude import *` (replaced by the parts of prelude.py that the
+program uses), and `text(en=…, es=…)` (replaced by one language).
 """
 
 import ast
@@ -23,13 +23,13 @@ FILE_PARAMETERS = (
     "HEADER",
     "DECIMAL_COMMA",
     "DAY_FIRST",
+    "ROWS_READ",
     "NUMBERS",
     "DATES",
     "FILTERS",
 )
 
 _PRELUDE = "prelude"
-_PRELUDE_IMPORT = "from prelude import *\n"
 _BLOCK = re.compile(r"# Parameters\n(?P<body>.*?)# End of parameters\n", re.S)
 
 
@@ -59,9 +59,10 @@ def assemble(
         KeyError: a parameter that the program needs is missing.
     """
     source = _source(name).replace("read_table()", f"{reader}()")
+    if not parameters["FILTERS"]:
+        source = source.replace(f"keep_rows({reader}())", f"{reader}()")
     own = _block_names(source)
-    after_import = source[source.index(_PRELUDE_IMPORT) + len(_PRELUDE_IMPORT) :]
-    imports, body = _split_imports(localise(_BLOCK.sub("", after_import, count=1), language))
+    imports, body = _split_imports(localise(_BLOCK.sub("", source, count=1), language))
     parts = _needed(_names(ast.parse(body)), _prelude_parts(language))
     used = _names(ast.parse(body)).union(*(part.uses for part in parts))
     shown = [key for key in FILE_PARAMETERS if key in used] + own
@@ -104,15 +105,18 @@ def _names(tree: ast.AST) -> frozenset[str]:
 
 
 def _split_imports(source: str) -> tuple[list[str], str]:
-    """Separate the import statements (one a line) from the rest."""
+    """Separate the import statements from the rest; docstring and prelude import fall away."""
     lines = source.splitlines()
-    imports = {
-        node.lineno - 1
-        for node in ast.parse(source).body
-        if isinstance(node, ast.Import | ast.ImportFrom)
-    }
-    rest = "\n".join(line for index, line in enumerate(lines) if index not in imports)
-    return [lines[index] for index in sorted(imports)], rest
+    tree = ast.parse(source)
+    found, dropped = list[str](), set[int]()
+    for node in tree.body:
+        is_docstring = node is tree.body[0] and isinstance(node, ast.Expr)
+        if is_docstring or isinstance(node, ast.Import | ast.ImportFrom):
+            dropped.update(range(node.lineno - 1, node.end_lineno or node.lineno))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.append("\n".join(lines[node.lineno - 1 : node.end_lineno]))
+    rest = "\n".join(line for index, line in enumerate(lines) if index not in dropped)
+    return [line for line in found if line != f"from {_PRELUDE} import *"], rest
 
 
 @cache

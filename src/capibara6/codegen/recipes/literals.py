@@ -1,4 +1,4 @@
-"""Plain values as Python source: how a question's words get into a program without becoming code."""
+"""Plain values as Python source: a question's words enter a program without becoming code."""
 
 import math
 
@@ -9,7 +9,7 @@ def literal(value: object, indent: int = 0) -> str:
     """Write a plain value so that Python reads the same value; long lists take several lines.
 
     Raises:
-        TypeError: for anything but None, bool, int, finite float, str, and lists or tuples of these.
+        TypeError: for anything but None, bool, int, finite float, str, lists and tuples of these.
     """
     if isinstance(value, str):
         return _quoted(value)

@@ -1,7 +1,8 @@
 """Programs are written once for both languages; here one language is chosen.
 
-`text(en=…, es=…)` becomes its argument for the user's language, so that a program reads as if it had been
-written in that language only. Such calls may stand inside one another but not inside an f-string.
+`text(en=…, es=…)` becomes its argument for the user's language, so that a program reads as if it
+had been written in that language only. Such calls may stand inside one another but not inside an
+f-string.
 """
 
 import ast
@@ -38,14 +39,25 @@ def _replaced(source: str, calls: list[ast.Call], language: str) -> str:
     for line in lines:
         starts.append(starts[-1] + len(line))
     content = source.encode()
+    arguments = _call_arguments(ast.parse(source))
     for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset), reverse=True):
         value = _argument(call, language)
         begin, end = _span(call, starts)
         inner = content[slice(*_span(value, starts))]
-        if b"\n" in inner or isinstance(value, ast.IfExp | ast.BinOp):
+        if b"\n" in inner and (call.lineno, call.col_offset) not in arguments:
             inner = b"(" + inner + b")"
         content = content[:begin] + inner + content[end:]
     return content.decode()
+
+
+def _call_arguments(tree: ast.Module) -> set[tuple[int, int]]:
+    """Where the arguments of calls stand: there, text may go on over several lines."""
+    return {
+        (argument.lineno, argument.col_offset)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for argument in node.args
+    }
 
 
 def _argument(call: ast.Call, language: str) -> ast.expr:

@@ -23,7 +23,9 @@ actions = []
 
 empty_columns = [name for name in table if table[name].isna().all()]
 table = table.drop(columns=empty_columns)
-actions.append((text(en="empty columns removed", es="columnas vacías eliminadas"), len(empty_columns)))
+actions.append(
+    (text(en="empty columns removed", es="columnas vacías eliminadas"), len(empty_columns))
+)
 
 respelt = 0
 for name in table.columns:
@@ -37,12 +39,19 @@ actions.append((text(en="spellings unified", es="grafías unificadas"), respelt)
 
 repeated = table.duplicated()
 table = table[~repeated].reset_index(drop=True)
-actions.append((text(en="repeated rows removed", es="filas repetidas eliminadas"), int(repeated.sum())))
+actions.append(
+    (text(en="repeated rows removed", es="filas repetidas eliminadas"), int(repeated.sum()))
+)
 
 typed_columns = len(table.select_dtypes(["number", "datetime"]).columns)
-actions.append((text(en="columns as numbers or dates", es="columnas como números o fechas"), typed_columns))
 actions.append(
-    (text(en="missing cells left empty", es="celdas ausentes dejadas vacías"), int(table.isna().sum().sum()))
+    (text(en="columns as numbers or dates", es="columnas como números o fechas"), typed_columns)
+)
+actions.append(
+    (
+        text(en="missing cells left empty", es="celdas ausentes dejadas vacías"),
+        int(table.isna().sum().sum()),
+    )
 )
 
 for name in table.select_dtypes("datetime"):
@@ -67,7 +76,9 @@ print(
         es=f"Guardada en {OUTPUT} (CSV, UTF-8, fechas ISO, punto decimal). No se inventó ningún valor.",
     )
 )
-display(pd.DataFrame(actions, columns=[text(en="action", es="acción"), text(en="count", es="cantidad")]))
+display(
+    pd.DataFrame(actions, columns=[text(en="action", es="acción"), text(en="count", es="cantidad")])
+)
 display(table.head(20))
 
 for note in notes:

@@ -21,7 +21,7 @@ used = used[used[GROUP].isin(levels)]
 samples = {level: used.loc[used[GROUP] == level, VALUE] for level in levels}
 samples = {level: values for level, values in samples.items() if len(values) >= 3}
 if len(samples) < 2:
-    raise SystemExit(
+    raise ValueError(
         text(
             en="There are not two groups with at least three values each.",
             es="No hay dos grupos con al menos tres valores cada uno.",
@@ -39,8 +39,12 @@ summary = pd.DataFrame(
     {
         "n": {level: len(values) for level, values in samples.items()},
         text(en="mean", es="media"): {level: values.mean() for level, values in samples.items()},
-        text(en="median", es="mediana"): {level: values.median() for level, values in samples.items()},
-        text(en="std. deviation", es="desv. típica"): {l: v.std() for l, v in samples.items()},
+        text(en="median", es="mediana"): {
+            level: values.median() for level, values in samples.items()
+        },
+        text(en="std. deviation", es="desv. típica"): {
+            level: values.std() for level, values in samples.items()
+        },
     }
 ).sort_values(text(en="mean", es="media"), ascending=False)
 for level, row in summary.iterrows():

@@ -39,10 +39,13 @@ for first, second in pairs:
     both = table[[first, second]].dropna()
     if len(both) < 3 or both[first].nunique() < 2 or both[second].nunique() < 2:
         continue
-    pearson, spearman = stats.pearsonr(both[first], both[second]), stats.spearmanr(*both.T.to_numpy())
+    pearson, spearman = (
+        stats.pearsonr(both[first], both[second]),
+        stats.spearmanr(*both.T.to_numpy()),
+    )
     found.append((first, second, len(both), pearson.statistic, spearman.statistic, spearman.pvalue))
 if not found:
-    raise SystemExit(
+    raise ValueError(
         text(
             en="No two columns of numbers have at least three rows with different values in both.",
             es="No hay dos columnas de números con al menos tres filas de valores distintos en ambas.",

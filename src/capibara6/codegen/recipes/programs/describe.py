@@ -37,7 +37,7 @@ for name in columns if STATISTIC else []:
     print(
         text(
             en=f"The {STATISTICS[STATISTIC]} of {name} is {written}.",
-            es=f"{STATISTICS[STATISTIC].capitalize()} de {name}: {written}.",
+            es=f"{sentence(STATISTICS[STATISTIC])} de {name}: {written}.",
         )
     )
     print(
@@ -82,7 +82,7 @@ drawn = [name for name in columns if pd.api.types.is_numeric_dtype(table[name])]
 drawn = [name for name in drawn if table[name].notna().any()]
 if drawn:
     figure, axes = plt.subplots(1, len(drawn), figsize=(3 + 2.5 * len(drawn), 4), squeeze=False)
-    for axis, name in zip(axes[0], drawn):
+    for axis, name in zip(axes[0], drawn, strict=True):
         axis.boxplot(table[name].dropna(), tick_labels=[""])
         axis.set_ylabel(name)
         axis.set_xlabel(f"n = {show(table[name].notna().sum())}")

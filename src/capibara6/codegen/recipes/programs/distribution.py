@@ -14,7 +14,7 @@ TOP = 15  # how many different words to show
 table = keep_rows(read_table())
 present = table[COLUMN].dropna()
 if present.empty:
-    raise SystemExit(NOTHING_LEFT)
+    raise ValueError(NOTHING_LEFT)
 used = text(
     en=f"Rows used: {show(len(present))} of {show(len(table))}.",
     es=f"Filas usadas: {show(len(present))} de {show(len(table))}.",

@@ -1,9 +1,8 @@
 """Group rows and aggregate a value, or count the rows, in each group."""
 
-from prelude import *
-
 import matplotlib.pyplot as plt
 from IPython.display import display
+from prelude import *
 
 # Parameters
 GROUP_BY = ["region"]
@@ -27,7 +26,7 @@ AGGREGATE_NAME = {
 table = keep_rows(read_table())
 used = table.dropna(subset=GROUP_BY + ([VALUE] if VALUE else []))
 if used.empty:
-    raise SystemExit(NOTHING_LEFT)
+    raise ValueError(NOTHING_LEFT)
 
 of = text(en="of", es="de")
 measure = AGGREGATE_NAME if VALUE is None else f"{AGGREGATE_NAME} {of} {VALUE}"
@@ -46,8 +45,8 @@ order = text(
 )
 print(
     text(
-        en=f"{measure.capitalize()} by {by}, {order} ({len(shown)} of {show(len(ranking))} groups):",
-        es=f"{measure.capitalize()} por {by}, {order} ({len(shown)} de {show(len(ranking))} grupos):",
+        en=f"{sentence(measure)} by {by}, {order} ({len(shown)} of {show(len(ranking))} groups):",
+        es=f"{sentence(measure)} por {by}, {order} ({len(shown)} de {show(len(ranking))} grupos):",
     )
 )
 for place, (name, row) in enumerate(shown.head(25).iterrows(), start=1):
@@ -68,7 +67,7 @@ plt.figure(figsize=(9, 1.5 + 0.35 * len(drawn)))
 plt.barh([label(name) for name in drawn.index], drawn[measure], color="tab:blue")
 plt.xlabel(measure)
 plt.ylabel(by)
-plt.title(text(en=f"{measure.capitalize()} by {by}", es=f"{measure.capitalize()} por {by}"))
+plt.title(text(en=f"{sentence(measure)} by {by}", es=f"{sentence(measure)} por {by}"))
 plt.tight_layout()
 plt.show()
 

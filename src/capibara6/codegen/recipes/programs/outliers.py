@@ -23,7 +23,10 @@ for name in columns:
     values = table[name].dropna()
     if len(values) < 5 or values.nunique() < 2:
         notes.append(
-            text(en=f"{name} has too few different values.", es=f"{name} tiene pocos valores distintos.")
+            text(
+                en=f"{name} has too few different values.",
+                es=f"{name} tiene pocos valores distintos.",
+            )
         )
         continue
     judged = values
@@ -56,7 +59,7 @@ for name in columns:
         if len(columns) <= 3:
             display(table.loc[farthest.index])
 if not found:
-    raise SystemExit(NOTHING_LEFT)
+    raise ValueError(NOTHING_LEFT)
 
 names = text(
     en=["column", "values", "outliers", "%", "lower fence", "upper fence"],
@@ -72,11 +75,13 @@ print(
 
 drawn = [row[0] for row in found][:6]
 figure, axes = plt.subplots(len(drawn), 1, figsize=(9, 1 + 1.6 * len(drawn)), squeeze=False)
-for axis, name in zip(axes[:, 0], drawn):
+for axis, name in zip(axes[:, 0], drawn, strict=True):
     axis.boxplot(table[name].dropna(), orientation="horizontal", tick_labels=[""])
     axis.set_xlabel(name)
     axis.set_ylabel(text(en="all rows", es="filas"))
-figure.suptitle(text(en="Outliers (beyond the whiskers)", es="Valores atípicos (más allá de los bigotes)"))
+figure.suptitle(
+    text(en="Outliers (beyond the whiskers)", es="Valores atípicos (más allá de los bigotes)")
+)
 figure.tight_layout()
 plt.show()
 

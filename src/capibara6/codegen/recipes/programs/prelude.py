@@ -7,7 +7,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-MISSING = ["", "na", "n/a", "nan", "null", "nil", "-", "--", "?", ".", "#n/a", "#n/d", "s/d", "n/d", "n.d.", "<na>"]
+MISSING = [
+    "",
+    "na",
+    "n/a",
+    "nan",
+    "null",
+    "nil",
+    "-",
+    "--",
+    "?",
+    ".",
+    "#n/a",
+    "#n/d",
+    "s/d",
+    "n/d",
+    "n.d.",
+    "<na>",
+]
 
 NOTHING_LEFT = text(
     en="No row has a usable value in the columns asked for.",
@@ -31,6 +48,7 @@ def read_delimited():
             keep_default_na=False,
             on_bad_lines="warn",
             skipinitialspace=True,
+            nrows=ROWS_READ,
         )
     skipped = sum(str(warning.message).count("Skipping line") for warning in caught)
     if skipped:
@@ -38,6 +56,13 @@ def read_delimited():
             text(
                 en=f"{skipped} lines with too many fields were left out.",
                 es=f"Se omitieron {skipped} líneas con campos de más.",
+            )
+        )
+    if ROWS_READ and len(cells) == ROWS_READ:
+        notes.append(
+            text(
+                en=f"Only the first {ROWS_READ} lines were read.",
+                es=f"Solo se leyeron las primeras {ROWS_READ} líneas.",
             )
         )
     if HEADER:
@@ -153,14 +178,15 @@ def keep_rows(table):
     kept = table
     for name, sign, wanted in FILTERS:
         kept = kept[meets(kept[name], sign, wanted)]
+        written = " / ".join(wanted) if sign == "in" else wanted
         notes.append(
             text(
-                en=f"Only rows with {name} {sign} {wanted}: {show(len(kept))} of {show(len(table))}.",
-                es=f"Solo filas con {name} {sign} {wanted}: {show(len(kept))} de {show(len(table))}.",
+                en=f"Only rows with {name} {sign} {written}: {show(len(kept))} of {show(len(table))}.",
+                es=f"Solo filas con {name} {sign} {written}: {show(len(kept))} de {show(len(table))}.",
             )
         )
     if kept.empty:
-        raise SystemExit(
+        raise ValueError(
             text(
                 en="No row meets the conditions: " + " ".join(notes),
                 es="Ninguna fila cumple las condiciones: " + " ".join(notes),
@@ -171,6 +197,8 @@ def keep_rows(table):
 
 def meets(column, sign, wanted):
     """Compare a column with a value of its own type; a date compares with a year."""
+    if sign == "in":
+        return column.astype("str").str.casefold().isin([str(item).casefold() for item in wanted])
     if pd.api.types.is_datetime64_any_dtype(column):
         column = column.dt.year if isinstance(wanted, int) else column
         wanted = wanted if isinstance(wanted, int) else pd.Timestamp(wanted)
@@ -185,12 +213,17 @@ def show(value):
     if pd.isna(value):
         return "–"
     if float(value).is_integer() and abs(value) < 1e15:
-        written = f"{int(value):,}"
+        written = f"{int(value):,}" if abs(value) >= 10_000 else str(int(value))
     elif abs(value) >= 0.01:
         written = f"{value:,.2f}"
     else:
         written = f"{value:.3g}"
     return text(en=written, es=written.translate(str.maketrans(",.", ".,")))
+
+
+def sentence(words):
+    """Begin with a capital and leave the rest, which may hold names, alone."""
+    return words[:1].upper() + words[1:]
 
 
 def label(value):
