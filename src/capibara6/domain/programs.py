@@ -35,7 +35,9 @@ class Finding:
 class Diagnosis:
     """A failed execution, mapped to a class of error with a cause and a hint."""
 
-    kind: str  # stable class, such as "unknown_column", "out_of_memory", "timeout", "missing_module"
+    kind: (
+        str  # stable class, such as "unknown_column", "out_of_memory", "timeout", "missing_module"
+    )
     cause: str
     hint: str
 
