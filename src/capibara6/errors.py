@@ -23,6 +23,8 @@ A user's program that fails is not an error here: it is data (`ExecutionResult.e
 Each class builds its own message: what was wrong, with which value, and what to do.
 """
 
+from collections.abc import Sequence
+
 
 class CapibaraError(Exception):
     """Base of all errors raised on purpose; `code` is stable and machine-readable."""
@@ -38,6 +40,17 @@ class ConfigurationError(CapibaraError):
     def __init__(self, setting: str, value: object, problem: str, remedy: str) -> None:
         self.setting = setting
         super().__init__(f"{setting} = {value!r}: {problem}. {remedy}")
+
+    @classmethod
+    def joined(cls, problems: Sequence["ConfigurationError"]) -> "ConfigurationError":
+        """Return one error that tells all `problems`, so that they can be corrected at once."""
+        if len(problems) == 1:
+            return problems[0]
+        error = ConfigurationError.__new__(ConfigurationError)
+        error.setting = ", ".join(problem.setting for problem in problems)
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        CapibaraError.__init__(error, f"{len(problems)} settings are wrong:{lines}")
+        return error
 
 
 class MissingKeyError(ConfigurationError):
