@@ -1,1 +1,1 @@
-"""Writing programs: models behind OpenAI-compatible endpoints, and recipes where there is none."""
+"""From a request to a program: models behind endpoints, recipes where there is none, profiling."""
