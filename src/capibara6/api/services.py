@@ -1,0 +1,29 @@
+"""What the HTTP face needs of the platform; main.py puts it together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from capibara6.config import Settings
+from capibara6.intake import Profile
+from capibara6.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts behind the routes."""
+
+    settings: Settings
+    pipeline: Pipeline
+    profile: Profile
+    metrics: Callable[[], bytes]
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Parts = Annotated[Services, Depends(_services)]
