@@ -24,10 +24,7 @@ CONCEPTS: dict[str, tuple[str, str]] = {
     "end": ("end finish", "fin final"),
     # money
     "budget": ("budget", "presupuesto"),
-    "gross": (
-        "gross earnings takings earn grossed boxoffice",
-        "recaudación taquilla recaudar recaudan",
-    ),
+    "gross": ("gross earnings takings earn grossed boxoffice", "recaudación taquilla recaudar recaudan"),
     "revenue": ("revenue income turnover", "ingreso facturación recaudación"),
     "sale": ("sale sold sell", "venta vendido vender venden"),
     "price": ("price", "precio tarifa"),
