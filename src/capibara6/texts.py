@@ -58,6 +58,73 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "Another tier is asked, if one is configured.",
         "es": "Se pregunta a otro nivel, si hay uno configurado.",
     },
+    # -- what a run looks like on a terminal -------------------------------------------------
+    "route": {
+        "en": "Route: {task} → {tier} (template {template}, confidence {confidence:.0%})",
+        "es": "Ruta: {task} → {tier} (plantilla {template}, confianza {confidence:.0%})",
+    },
+    "writing": {
+        "en": "Writing the program ({tier}) …",
+        "es": "Escribiendo el programa ({tier}) …",
+    },
+    "program": {
+        "en": "Program (attempt {attempt}, {origin})",
+        "es": "Programa (intento {attempt}, {origin})",
+    },
+    "findings": {
+        "en": "The check before the run found:",
+        "es": "La revisión previa encontró:",
+    },
+    "finding": {"en": "line {line}: {message}", "es": "línea {line}: {message}"},
+    "output": {
+        "en": "Output (sandbox {sandbox_id}, template {template})",
+        "es": "Salida (entorno aislado {sandbox_id}, plantilla {template})",
+    },
+    "chart": {"en": "[chart: {mime}]", "es": "[gráfico: {mime}]"},
+    "table": {"en": "Table", "es": "Tabla"},
+    "more_rows": {
+        "en": "… {rows} more rows, {columns} more columns",
+        "es": "… {rows} filas y {columns} columnas más",
+    },
+    "usage": {
+        "en": "Ran {wall_s:.2f} s{cpu}{memory}",
+        "es": "Duró {wall_s:.2f} s{cpu}{memory}",
+    },
+    "usage_cpu": {"en": ", {cpu_s:.2f} s of CPU", "es": ", {cpu_s:.2f} s de CPU"},
+    "usage_memory": {
+        "en": ", at most {memory_mib:.0f} MiB",
+        "es": ", como máximo {memory_mib:.0f} MiB",
+    },
+    "repair": {
+        "en": "Attempt {attempt} failed ({kind}): {cause} {hint} Next: {next_tier}.",
+        "es": "El intento {attempt} falló ({kind}): {cause} {hint} Sigue: {next_tier}.",
+    },
+    "answer": {"en": "Answer", "es": "Respuesta"},
+    "error": {"en": "Error", "es": "Error"},
+    "charts_saved": {"en": "Charts and files:", "es": "Gráficos y archivos:"},
+    "record": {
+        "en": "Record of the run: {folder} (again: capibara6 executions {run_id})",
+        "es": "Registro de la ejecución: {folder} (de nuevo: capibara6 executions {run_id})",
+    },
+    # -- starting ----------------------------------------------------------------------------
+    "starting_server": {
+        "en": "Starting the sandbox server …",
+        "es": "Arrancando el servidor de entornos aislados …",
+    },
+    "serving": {
+        "en": "The platform listens on {url} (documentation: {url}/docs). Ctrl-C ends it.",
+        "es": "La plataforma escucha en {url} (documentación: {url}/docs). Ctrl-C la detiene.",
+    },
+    "serving_sandboxes": {
+        "en": "The sandbox server listens on {url}.",
+        "es": "El servidor de entornos aislados escucha en {url}.",
+    },
+    "interrupted": {"en": "Interrupted.", "es": "Interrumpido."},
+    # -- lists -------------------------------------------------------------------------------
+    "no_executions": {"en": "No executions yet.", "es": "Todavía no hay ejecuciones."},
+    "check_ok": {"en": "ok", "es": "bien"},
+    "check_warning": {"en": "warning", "es": "aviso"},
+    "check_failed": {"en": "failed", "es": "fallo"},
 }
 
 
