@@ -1,8 +1,23 @@
 """The table of everything the agent can do."""
 
+from capibara6_guest import contents, files
 from capibara6_guest.agent import Operation
+from capibara6_guest.contexts import Contexts
+from capibara6_guest.processes import ProcessTable
+from capibara6_guest.system import SystemMeter
 
 
-def operations() -> dict[str, Operation]:
+def operations(contexts: Contexts | None = None) -> dict[str, Operation]:
     """Return a fresh table: operation name -> coroutine function."""
-    return {}
+    return {
+        "files.stat": files.stat_entry,
+        "files.list": files.list_directory,
+        "files.make_dir": files.make_directory,
+        "files.move": files.move,
+        "files.remove": files.remove,
+        "files.read": contents.read,
+        "files.write": contents.write,
+        "system.metrics": SystemMeter().metrics,
+        **ProcessTable().operations(),
+        **(contexts or Contexts()).operations(),
+    }

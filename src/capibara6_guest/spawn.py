@@ -2,12 +2,16 @@
 
 import os
 import subprocess
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import IO
 
 from capibara6_guest.users import User
 
 _cgroup_fds: tuple[int, ...] = ()
+
+_spawned: "weakref.WeakValueDictionary[int, subprocess.Popen[bytes]]"
+_spawned = weakref.WeakValueDictionary()
 
 Stream = int | IO[bytes] | None
 
@@ -35,7 +39,7 @@ def spawn(
         OSError: the program or the working directory does not exist or may not be used.
     """
     privileged = os.getuid() == 0
-    return subprocess.Popen(  # noqa: S603 - running what the caller asks is the purpose
+    child = subprocess.Popen(  # noqa: S603 - running what the caller asks is the purpose
         argv,
         cwd=cwd,
         env=dict(env),
@@ -50,6 +54,22 @@ def spawn(
         # The agent has a single thread, so running Python between fork and exec is safe.
         preexec_fn=_join_limits,  # noqa: PLW1509
     )
+    _spawned[child.pid] = child
+    return child
+
+
+def reap() -> None:
+    """Collect every ended child: ours, whose `returncode` is set, and the orphans of a PID 1."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        child = _spawned.pop(pid, None)
+        if child is not None and child.returncode is None:
+            child.returncode = os.waitstatus_to_exitcode(status)
 
 
 def _join_limits() -> None:

@@ -1,0 +1,154 @@
+"""Contexts: kernels by id, one execution at a time each, and the operations on them.
+
+Python kernels are forked by the host and adopted here; the others are started here on first use.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+from capibara6_guest.agent import Call, Operation
+from capibara6_guest.kernels import Kernel
+from capibara6_guest.kernels.bash import BashKernel
+from capibara6_guest.kernels.javascript import JavaScriptKernel
+from capibara6_guest.kernels.python import PythonKernel
+from capibara6_guest.users import find_user
+from capibara6_guest.wire import CallError
+
+INTERRUPT_GRACE_S: Final = 5.0
+_STARTED_HERE: Final = {"javascript": JavaScriptKernel, "bash": BashKernel}
+
+
+class Context:
+    """A kernel's place: its language, working directory and queue."""
+
+    def __init__(self, context_id: str, language: str, cwd: str) -> None:
+        self.id = context_id
+        self.language = language
+        self.cwd = cwd
+        self.kernel: Kernel | None = None
+        self.turn = asyncio.Lock()
+
+    def describe(self) -> dict[str, str]:
+        """Return what E2B's API calls a context."""
+        return {"id": self.id, "language": self.language, "cwd": self.cwd}
+
+
+class Contexts:
+    """All contexts of the sandbox."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[str, Context] = {}
+        self._env: dict[str, str] = {}
+
+    def operations(self) -> dict[str, Operation]:
+        """Return the operations on contexts."""
+        return {
+            "contexts.list": self._list,
+            "contexts.create": self._create,
+            "contexts.remove": self._remove,
+            "contexts.stop": self._stop,
+            "execute": self._execute,
+        }
+
+    def set_environment(self, env: Mapping[str, str]) -> None:
+        """Set the variables of every kernel that is started from now on."""
+        self._env = dict(env)
+
+    def adopt(self, context_id: str, cwd: str, fds: list[int]) -> None:
+        """Take a Python kernel that the host has forked: its socket, stdout and stderr."""
+        context = self._contexts.get(context_id)
+        if context is None:
+            context = self._contexts[context_id] = Context(context_id, "python", cwd)
+        context.kernel = PythonKernel(*fds)
+
+    async def _list(self, call: Call) -> dict[str, Any]:
+        return {"contexts": [context.describe() for context in self._contexts.values()]}
+
+    async def _create(self, call: Call) -> dict[str, Any]:
+        language = call.text("language")
+        if language not in _STARTED_HERE:
+            raise CallError("invalid_argument", f"no kernel for language {language!r}")
+        context_id = call.text("id", "") or secrets.token_hex(16)
+        context = Context(context_id, language, call.text("cwd"))
+        self._contexts[context.id] = context
+        return context.describe()
+
+    async def _remove(self, call: Call) -> dict[str, Any]:
+        context = self._find(call.text("id"))
+        del self._contexts[context.id]
+        await _end_kernel(context)
+        return {}
+
+    async def _stop(self, call: Call) -> dict[str, Any]:
+        """End a context's kernel but keep its place: the next use starts, or adopts, another."""
+        context = self._find(call.text("id"))
+        await _end_kernel(context)
+        return context.describe()
+
+    async def _execute(self, call: Call) -> dict[str, Any]:
+        context = self._find(call.text("id"))
+        env = call.arguments.get("env") or {}
+        code = call.text("code")
+        leaving = asyncio.create_task(call.disconnected())
+        try:
+            async with context.turn:
+                kernel = self._kernel(context)
+                await self._run(call, kernel, kernel.execute(code, env), leaving)
+                return {"alive": kernel.alive}
+        finally:
+            leaving.cancel()
+
+    def _find(self, context_id: str) -> Context:
+        context = self._contexts.get(context_id)
+        if context is None:
+            raise CallError("not_found", f"Context {context_id} not found")
+        return context
+
+    def _kernel(self, context: Context) -> Kernel:
+        if context.kernel is None or not context.kernel.alive:
+            starter = _STARTED_HERE.get(context.language)
+            if starter is None:
+                raise CallError("failed_precondition", f"context {context.id} has no kernel")
+            context.kernel = starter(find_user("user"), context.cwd, self._env)
+        return context.kernel
+
+    async def _run(
+        self,
+        call: Call,
+        kernel: Kernel,
+        events: AsyncIterator[dict[str, Any]],
+        leaving: "asyncio.Task[None]",
+    ) -> None:
+        forwarding = asyncio.create_task(_forward(events, call))
+        await asyncio.wait((forwarding, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if forwarding.done() and not forwarding.exception():
+            return
+        # The caller has left: interrupt, and keep the kernel if it heeds that in time.
+        await kernel.interrupt()
+        remaining = asyncio.create_task(_drain(forwarding, events))
+        done, _ = await asyncio.wait((remaining,), timeout=INTERRUPT_GRACE_S)
+        if not done:
+            remaining.cancel()
+            await kernel.stop()
+
+
+async def _forward(events: AsyncIterator[dict[str, Any]], call: Call) -> None:
+    async for event in events:
+        await call.send(event)
+
+
+async def _drain(forwarding: "asyncio.Task[None]", events: AsyncIterator[dict[str, Any]]) -> None:
+    """Read an abandoned execution to its end, so that the kernel is ready for the next one."""
+    with contextlib.suppress(ConnectionError):
+        await forwarding
+    async for _ in events:
+        pass
+
+
+async def _end_kernel(context: Context) -> None:
+    if context.kernel is not None:
+        await context.kernel.stop()
+        context.kernel = None

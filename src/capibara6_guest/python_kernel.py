@@ -1,0 +1,168 @@
+"""The Python kernel: runs cells in the process that a kernel zygote forked, and nothing else.
+
+It talks wire frames on one socket with the agent, one request at a time:
+
+    to us      {"code": str, "env": {str: str}}
+    from us    {"pid": int} once, events in E2B's form, and {"end": true} after each request
+
+Standard output and error are pipes that the agent reads, so that child processes and C code are
+heard too. The process belongs to the user's code: nothing in it is trusted by the agent.
+"""
+
+import contextlib
+import io
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NoReturn
+
+from capibara6_guest import wire
+
+_HEADER: Final = struct.Struct(">BI")
+_INTERRUPT: Final = {signal.SIGINT}
+
+
+class Connection:
+    """The kernel's socket. Made before the fork, so that the shell can publish through it."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+
+    def open(self, fd: int) -> None:
+        """Take the forked process's own socket and say hello."""
+        self._socket = socket.socket(fileno=fd)
+        self.publish({"pid": os.getpid()})
+
+    def publish(self, event: dict[str, Any]) -> None:
+        """Send one event, whole: an interrupt waits until it is sent."""
+        if self._socket is None:  # still in the zygote
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
+        try:
+            self._socket.sendall(wire.encode_message(event))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for the next request.
+
+        Raises:
+            EOFError: the agent is gone.
+        """
+        kind, length = _HEADER.unpack(self._read(_HEADER.size))
+        payload = self._read(length)
+        if kind != wire.MESSAGE:
+            raise EOFError(f"unexpected frame kind {kind}")
+        return wire.decode_message(payload)
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self._socket.fileno() if self._socket is not None else -1
+
+    def _read(self, count: int) -> bytes:
+        assert self._socket is not None
+        data = bytearray()
+        while len(data) < count:
+            piece = self._socket.recv(count - len(data))
+            if not piece:
+                raise EOFError("the agent closed the socket")
+            data += piece
+        return bytes(data)
+
+
+class PythonKernel:
+    """Serves requests with one IPython shell."""
+
+    def __init__(self, shell: Any, connection: Connection) -> None:
+        self._shell = shell
+        self._connection = connection
+
+    def serve(self) -> None:
+        """Run cells until the agent is gone."""
+        while True:
+            self._shell.cell_loop.run_tasks_until_readable(self._connection.fileno())
+            try:
+                request = self._connection.receive()
+            except EOFError:
+                return
+            self._run(str(request["code"]), request["env"])
+            self._connection.publish({"end": True})
+
+    def _run(self, code: str, env: Mapping[str, str]) -> None:
+        before = _set_environment(env)
+        try:
+            with _interruptible():
+                self._shell.run_cell(code, store_history=True)
+        except KeyboardInterrupt:  # it came between the cell's last step and our own
+            self._shell.showtraceback()
+        finally:
+            _restore_environment(before)
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(ValueError, OSError, AttributeError):  # the user's by now
+                    stream.flush()
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt inside the block; one that came before it is forgotten."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
+
+
+def _set_environment(env: Mapping[str, str]) -> dict[str, str | None]:
+    before = {name: os.environ.get(name) for name in env}
+    os.environ.update(env)
+    return before
+
+
+def _restore_environment(before: Mapping[str, str | None]) -> None:
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+class OutputStream(io.TextIOWrapper):
+    """Standard output or error: a line is sent when it ends, the rest when the cell does."""
+
+    def __init__(self, fd: int, name: str) -> None:
+        raw = io.FileIO(fd, "w", closefd=False)
+        buffer = io.BufferedWriter(raw, 64 * 1024)
+        super().__init__(buffer, "utf-8", "backslashreplace", "\n", line_buffering=True)
+        self._name = name
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The name that tracebacks and libraries show."""
+        return f"<{self._name}>"
+
+
+def run(
+    shell: Any,
+    connection: Connection,
+    fds: tuple[int, int, int],
+    cwd: str,
+    after_fork: Callable[[Any], None],
+) -> NoReturn:
+    """Become a kernel on `fds` (socket, stdout, stderr) in `cwd`; called in the forked process."""
+    kernel_fd, out, err = fds
+    os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    sys.stdout, sys.stderr = OutputStream(1, "stdout"), OutputStream(2, "stderr")
+    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
+    os.chdir(cwd)
+    after_fork(shell)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
+    connection.open(kernel_fd)
+    PythonKernel(shell, connection).serve()
+    os._exit(0)

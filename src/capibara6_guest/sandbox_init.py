@@ -1,0 +1,83 @@
+"""PID 1 of a sandbox: takes its walls, serves the agent, adopts kernels, reaps orphans.
+
+The server holds the other end of a control socket (one JSON packet a message, with descriptors):
+
+    to us      {"adopt": context id, "cwd": path}, fds: kernel, stdout, stderr
+               {"env": {...}}                    variables for everything that is started later
+    from us    {"ready": true} or {"failed": text}; {"adopted": true}
+
+When the control socket closes, the server is gone and so is the sandbox.
+"""
+
+import array
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+from capibara6_guest.agent import Agent
+from capibara6_guest.contexts import Contexts
+from capibara6_guest.operations import operations
+from capibara6_guest.spawn import limit_spawned_to, reap
+
+_SIOCGIFFLAGS: Final = 0x8913
+_SIOCSIFFLAGS: Final = 0x8914
+_IFF_UP: Final = 1
+_PACKET_BYTES_MAX: Final = 128 * 1024
+_FDS_MAX: Final = 3
+
+
+def run(fds: list[int], wall_in: Callable[[], None]) -> NoReturn:
+    """Become the agent: `fds` are the listener, the control socket and cgroup.procs files."""
+    control = socket.socket(fileno=fds[1])
+    try:
+        wall_in()
+    except OSError as cause:
+        control.send(json.dumps({"failed": str(cause)}).encode())
+        os._exit(1)
+    limit_spawned_to(tuple(fds[2:]))
+    asyncio.run(_serve(socket.socket(fileno=fds[0]), control))
+    os._exit(0)
+
+
+async def _serve(listener: socket.socket, control: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    contexts = Contexts()
+    gone = asyncio.Event()
+    listener.setblocking(False)
+    control.setblocking(False)
+    loop.add_signal_handler(signal.SIGCHLD, reap)
+    loop.add_signal_handler(signal.SIGTERM, gone.set)
+    loop.add_reader(control, _take_order, control, contexts, gone)
+    serving = asyncio.create_task(Agent(operations(contexts)).serve(listener))
+    control.send(b'{"ready": true}')
+    await gone.wait()
+    serving.cancel()
+
+
+def _take_order(control: socket.socket, contexts: Contexts, gone: asyncio.Event) -> None:
+    packet, fds, _, _ = socket.recv_fds(control, _PACKET_BYTES_MAX, _FDS_MAX)
+    if not packet:
+        gone.set()
+        return
+    order: dict[str, Any] = json.loads(packet)
+    if "adopt" in order:
+        contexts.adopt(order["adopt"], order["cwd"], fds)
+        control.send(b'{"adopted": true}')
+    if "env" in order:
+        contexts.set_environment(order["env"])
+
+
+def raise_loopback() -> None:
+    """Bring the network namespace's own loopback interface up."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        request = array.array("b", struct.pack("16sH22x", b"lo", 0))
+        fcntl.ioctl(probe, _SIOCGIFFLAGS, request, True)  # noqa: FBT003 - ioctl's own signature
+        flags = struct.unpack_from("16sH", request)[1]
+        fcntl.ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | _IFF_UP))
+

@@ -1,0 +1,41 @@
+"""Every error the sandbox server raises on purpose.
+
+    SandboxServerError
+    ├── BadRequestError           a request that is wrong in itself
+    ├── UnauthorizedError         no key, or a wrong one
+    ├── NotFoundError             no such sandbox, template or context
+    ├── ConflictError             the sandbox is not in a state that allows this
+    ├── TooManySandboxesError     the server's limit is reached
+    └── StartError                the machine could not start a sandbox
+
+The HTTP status of each stands in one table, gateway/failures.py. What a user's program does wrong
+is data, never one of these.
+"""
+
+
+class SandboxServerError(Exception):
+    """Base of all errors raised on purpose; the message is for the client."""
+
+
+class BadRequestError(SandboxServerError):
+    """A request that is wrong in itself."""
+
+
+class UnauthorizedError(SandboxServerError):
+    """No key, or a wrong one."""
+
+
+class NotFoundError(SandboxServerError):
+    """No such sandbox, template or context."""
+
+
+class ConflictError(SandboxServerError):
+    """The sandbox is not in a state that allows this."""
+
+
+class TooManySandboxesError(SandboxServerError):
+    """The server's limit is reached."""
+
+
+class StartError(SandboxServerError):
+    """The machine could not start a sandbox."""

@@ -1,0 +1,226 @@
+"""E2B's code interpreter (port 49999) for the sandbox in `scope["sandbox"]`.
+
+What comes from the guest is parsed, checked and encoded anew: one JSON object a line, ASCII only
+(clients decode each chunk by itself), never an empty line.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from capibara6_guest.wire import CallError
+from capibara6_sandbox.errors import BadRequestError, SandboxServerError
+from capibara6_sandbox.gateway.bodies import BodyTooLargeError, read_model
+from capibara6_sandbox.gateway.failures import sandbox_gone
+from capibara6_sandbox.host.guest_client import GuestCall, GuestLostError
+from capibara6_sandbox.host.machine import HOME
+from capibara6_sandbox.host.sandbox import Sandbox
+from capibara6_sandbox.isolation.limits import MIB
+
+KEEPALIVE_S: Final = 5.0
+LANGUAGES: Final = {
+    "python": "python",
+    "javascript": "javascript",
+    "js": "javascript",
+    "bash": "bash",
+}
+_EVENT_TYPES: Final = frozenset({"number_of_executions", "stdout", "stderr", "result", "error"})
+
+
+class Execution(BaseModel):
+    """The body of POST /execute."""
+
+    model_config = ConfigDict(extra="ignore")
+    code: str
+    context_id: str | None = None
+    language: str | None = None
+    env_vars: dict[str, str] | None = None
+
+
+class NewContext(BaseModel):
+    """The body of POST /contexts."""
+
+    model_config = ConfigDict(extra="ignore")
+    language: str | None = None
+    cwd: str | None = None
+
+
+def create_code_interpreter_app() -> Starlette:
+    """Build the application."""
+    return Starlette(
+        routes=[
+            Route("/health", _health),
+            Route("/execute", _execute, methods=["POST"]),
+            Route("/contexts", _list_contexts, methods=["GET"]),
+            Route("/contexts", _create_context, methods=["POST"]),
+            Route("/contexts/{id}", _remove_context, methods=["DELETE"]),
+            Route("/contexts/{id}/restart", _restart_context, methods=["POST"]),
+        ],
+        exception_handlers={
+            BadRequestError: _on_bad_request,
+            CallError: _on_call_error,
+            GuestLostError: _on_lost,
+            SandboxServerError: _on_server_error,
+        },
+    )
+
+
+async def _on_bad_request(request: Request, failure: Exception) -> Response:
+    status = 413 if isinstance(failure, BodyTooLargeError) else 400
+    return PlainTextResponse(str(failure), status)
+
+
+async def _on_call_error(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, CallError)
+    status = {"not_found": 404, "invalid_argument": 400}.get(failure.code, 500)
+    return PlainTextResponse(failure.message, status)
+
+
+async def _on_server_error(request: Request, failure: Exception) -> Response:
+    return PlainTextResponse(str(failure), 500)
+
+
+async def _on_lost(request: Request, failure: Exception) -> Response:
+    return sandbox_gone(request.scope["sandbox"].id)
+
+
+async def _health(request: Request) -> Response:
+    return JSONResponse("OK")
+
+
+async def _list_contexts(request: Request) -> Response:
+    sandbox: Sandbox = request.scope["sandbox"]
+    return JSONResponse((await sandbox.guest.request("contexts.list")).get("contexts", []))
+
+
+async def _create_context(request: Request) -> Response:
+    sandbox: Sandbox = request.scope["sandbox"]
+    body = await read_model(request, NewContext)
+    context = await sandbox.create_context(_language(body.language), body.cwd or HOME)
+    return JSONResponse(context, 201)
+
+
+async def _remove_context(request: Request) -> Response:
+    sandbox: Sandbox = request.scope["sandbox"]
+    await sandbox.guest.request("contexts.remove", id=request.path_params["id"])
+    return Response(status_code=204)
+
+
+async def _restart_context(request: Request) -> Response:
+    sandbox: Sandbox = request.scope["sandbox"]
+    await sandbox.restart_context(request.path_params["id"])
+    return Response(status_code=204)
+
+
+def _language(name: str | None) -> str:
+    language = LANGUAGES.get((name or "python").lower())
+    if language is None:
+        known = ", ".join(LANGUAGES)
+        raise BadRequestError(f"There is no kernel for language '{name}'. Known: {known}.")
+    return language
+
+
+async def _execute(request: Request) -> Response:
+    sandbox: Sandbox = request.scope["sandbox"]
+    if not sandbox.accepts(request.headers.get("x-access-token", "")):
+        return PlainTextResponse("The access token is missing or wrong.", 401)
+    body = await read_model(request, Execution)
+    if body.context_id and body.language:
+        raise BadRequestError("Give either context_id or language, not both.")
+    context_id = body.context_id or await sandbox.default_context(_language(body.language))
+    call = sandbox.guest.call("execute", id=context_id, code=body.code, env=body.env_vars or {})
+    stream = ExecutionStream(sandbox, context_id, call)
+    await stream.open()
+    return StreamingResponse(
+        stream.lines(), media_type="application/x-ndjson", background=BackgroundTask(stream.close)
+    )
+
+
+class ExecutionStream:
+    """One execution's events as lines; closing it early interrupts the kernel."""
+
+    def __init__(self, sandbox: Sandbox, context_id: str, call: GuestCall) -> None:
+        self._sandbox = sandbox
+        self._context_id = context_id
+        self._call = call
+        self._oom_kills = self._count_oom_kills()
+
+    async def open(self) -> None:
+        """Send the call, so that a lost sandbox is told before the reply has begun."""
+        await self._call.__aenter__()
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self._call.__aexit__(None, None, None)
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """Yield the reply's lines. A lost sandbox cuts the connection, as clients expect."""
+        try:
+            async for event in _with_keepalive(self._call.events()):
+                line = self._encode(event)
+                if line:
+                    yield line
+            yield _line({"type": "end_of_execution"})
+            await self._replace_dead_kernel()
+        finally:
+            await self.close()
+
+    def _encode(self, event: dict[str, Any] | bytes) -> bytes:
+        if not isinstance(event, dict):
+            return b""
+        if event.get("type") == "keepalive":
+            return _line(event)
+        if event.get("type") not in _EVENT_TYPES:
+            return b""
+        if event["type"] == "error" and event.get("name") == "KernelDied":
+            event = self._explain_death(event)
+        return _line(event)
+
+    def _explain_death(self, event: dict[str, Any]) -> dict[str, Any]:
+        if self._count_oom_kills() == self._oom_kills:
+            return event
+        limit = self._sandbox.template.limits.memory_bytes // MIB
+        text = f"The program needed more memory than this sandbox's limit of {limit} MiB."
+        return {"type": "error", "name": "OutOfMemory", "value": text, "traceback": text}
+
+    def _count_oom_kills(self) -> int:
+        usage = self._sandbox.machine.usage()
+        return usage.oom_kills if usage else 0
+
+    async def _replace_dead_kernel(self) -> None:
+        result = self._call.result or {}
+        if result.get("alive") is False:
+            await self._sandbox.restart_context(self._context_id)
+
+
+async def _with_keepalive(
+    events: AsyncIterator[dict[str, Any] | bytes],
+) -> AsyncIterator[dict[str, Any] | bytes]:
+    """Pass events on, and a keepalive whenever there was none for `KEEPALIVE_S`."""
+    upcoming = asyncio.ensure_future(anext(events))
+    try:
+        while True:
+            done, _ = await asyncio.wait((upcoming,), timeout=KEEPALIVE_S)
+            if not done:
+                yield {"type": "keepalive"}
+                continue
+            try:
+                event = upcoming.result()
+            except StopAsyncIteration:
+                return
+            upcoming = asyncio.ensure_future(anext(events))
+            yield event
+    finally:
+        upcoming.cancel()
+
+
+def _line(event: dict[str, Any]) -> bytes:
+    return json.dumps(event, ensure_ascii=True).encode() + b"\n"

@@ -1,0 +1,153 @@
+"""process.Process: programs in a sandbox."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from capibara6_guest.wire import CallError
+from capibara6_sandbox.gateway.envd.connect_rpc import (
+    Endpoint,
+    RpcCall,
+    client_stream,
+    server_stream,
+    unary,
+)
+from capibara6_sandbox.gateway.envd.messages import Message
+from capibara6_sandbox.host.guest_client import GuestLostError
+
+_SIGNALS = {"9": "SIGNAL_SIGKILL", "15": "SIGNAL_SIGTERM"}
+_STREAMS = ("stdout", "stderr", "pty")
+_KEEPALIVE: dict[str, Any] = {"event": {"keepalive": {}}}
+
+
+def routes() -> dict[str, Endpoint]:
+    """Return the service's methods by their paths."""
+    methods = {
+        "Start": server_stream(start, _KEEPALIVE),
+        "Connect": server_stream(connect, _KEEPALIVE),
+        "List": unary(list_processes),
+        "SendInput": unary(send_input),
+        "StreamInput": client_stream(stream_input),
+        "CloseStdin": unary(close_stdin),
+        "SendSignal": unary(send_signal),
+    }
+    return {f"/process.Process/{name}": endpoint for name, endpoint in methods.items()}
+
+
+async def start(call: RpcCall) -> AsyncIterator[dict[str, Any]]:
+    """Start a program and follow it. The call's deadline is the program's."""
+    process = call.message.message("process")
+    arguments = {
+        "user": call.user,
+        "cmd": process.text("cmd"),
+        "args": process.texts("args"),
+        "envs": process.mapping("envs"),
+        "env": call.sandbox.env,
+        "cwd": process.optional_text("cwd"),
+        "tag": call.message.optional_text("tag"),
+        "stdin": call.message.flag("stdin", default=True),
+        "timeout_s": call.timeout_s,
+    }
+    async for event in _follow(call, "process.start", arguments):
+        yield event
+
+
+async def connect(call: RpcCall) -> AsyncIterator[dict[str, Any]]:
+    """Follow a program that was started before. The deadline is only the call's."""
+    arguments = _selected(call.message) | {"timeout_s": call.timeout_s}
+    async for event in _follow(call, "process.connect", arguments):
+        yield event
+
+
+async def list_processes(call: RpcCall) -> dict[str, Any]:
+    """List the programs that run."""
+    result = await call.sandbox.guest.request("process.list")
+    return {"processes": [_process_info(process) for process in result.get("processes", ())]}
+
+
+async def send_input(call: RpcCall) -> dict[str, Any]:
+    """Feed a program."""
+    return await _input(call, _selected(call.message), call.message.message("input"))
+
+
+async def stream_input(call: RpcCall, messages: AsyncIterator[Message]) -> dict[str, Any]:
+    """Feed the program that the first message names with all that the others hold, in order."""
+    selected: dict[str, Any] | None = None
+    async for message in messages:
+        if message.has("start"):
+            selected = _selected(message.message("start"))
+            await _input(call, selected, Message({}))
+        elif message.has("data"):
+            if selected is None:
+                raise CallError("invalid_argument", "input before the message that says for whom")
+            await _input(call, selected, message.message("data").message("input"))
+    return {}
+
+
+async def close_stdin(call: RpcCall) -> dict[str, Any]:
+    """End a program's input."""
+    return await call.sandbox.guest.request("process.close_stdin", **_selected(call.message))
+
+
+async def send_signal(call: RpcCall) -> dict[str, Any]:
+    """Send SIGTERM or SIGKILL; a signal may come by its name or its number."""
+    try:
+        name = call.message.text("signal")
+    except CallError:
+        name = str(call.message.number("signal"))
+    arguments = _selected(call.message) | {"signal": _SIGNALS.get(name, name)}
+    return await call.sandbox.guest.request("process.signal", **arguments)
+
+
+async def _follow(
+    call: RpcCall, operation: str, arguments: dict[str, Any]
+) -> AsyncIterator[dict[str, Any]]:
+    async with call.sandbox.guest.call(operation, **arguments) as guest_call:
+        async for event in guest_call.events():
+            yield {"event": _event(event)}
+        yield {"event": {"end": _end(guest_call.result or {})}}
+
+
+def _event(event: dict[str, Any] | bytes) -> dict[str, Any]:
+    if isinstance(event, dict):
+        if isinstance(event.get("pid"), int):
+            return {"start": {"pid": event["pid"]}}
+        for stream in _STREAMS:
+            if isinstance(event.get(stream), str):
+                return {"data": {stream: event[stream]}}
+    raise GuestLostError("the agent sent an event that no program has")
+
+
+def _end(result: dict[str, Any]) -> dict[str, Any]:
+    try:
+        end = {
+            "exitCode": int(result["exit_code"]),
+            "exited": bool(result["exited"]),
+            "status": str(result["status"]),
+        }
+    except (KeyError, TypeError, ValueError):
+        raise GuestLostError("the agent did not say how the program ended") from None
+    if result.get("error") is not None:
+        end["error"] = str(result["error"])
+    return end
+
+
+def _process_info(process: dict[str, Any]) -> dict[str, Any]:
+    config = {"cmd": process["cmd"], "args": process["args"], "envs": process["envs"]}
+    if process.get("cwd") is not None:
+        config["cwd"] = process["cwd"]
+    info = {"config": config, "pid": process["pid"]}
+    return info if process.get("tag") is None else info | {"tag": process["tag"]}
+
+
+def _selected(message: Message) -> dict[str, Any]:
+    process = message.message("process")
+    if process.has("pid"):
+        return {"pid": process.number("pid")}
+    if process.has("tag"):
+        return {"tag": process.text("tag")}
+    raise CallError("invalid_argument", "the call names no process, neither by pid nor by tag")
+
+
+async def _input(call: RpcCall, selected: dict[str, Any], content: Message) -> dict[str, Any]:
+    data = {kind: content.base64(kind) for kind in ("stdin", "pty") if content.has(kind)}
+    return await call.sandbox.guest.request("process.input", **selected, **data)

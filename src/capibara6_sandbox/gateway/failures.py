@@ -1,0 +1,51 @@
+"""HTTP statuses of the server's errors, in one table, and E2B's error shape."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from capibara6_guest.wire import CallError
+from capibara6_sandbox import errors
+
+STATUSES: Final[Mapping[type[errors.SandboxServerError], int]] = {
+    errors.BadRequestError: 400,
+    errors.UnauthorizedError: 401,
+    errors.NotFoundError: 404,
+    errors.ConflictError: 409,
+    errors.TooManySandboxesError: 429,
+    errors.StartError: 500,
+}
+
+CALL_STATUSES: Final[Mapping[str, int]] = {
+    "invalid_argument": 400,
+    "unauthenticated": 401,
+    "not_found": 404,
+    "already_exists": 409,
+    "failed_precondition": 409,
+    "resource_exhausted": 507,
+}
+
+
+def error_response(status: int, message: str) -> JSONResponse:
+    """Build E2B's error: {"code": int, "message": str}."""
+    return JSONResponse({"code": status, "message": message}, status)
+
+
+async def on_server_error(request: Request, failure: Exception) -> JSONResponse:
+    """Answer one of the server's own errors."""
+    return error_response(STATUSES[type(failure)], str(failure))  # type: ignore[index]
+
+
+async def on_call_error(request: Request, failure: Exception) -> JSONResponse:
+    """Answer an operation that the guest's agent refused."""
+    assert isinstance(failure, CallError)
+    return error_response(CALL_STATUSES.get(failure.code, 500), failure.message)
+
+
+def sandbox_gone(sandbox_id: str) -> JSONResponse:
+    """Build the answer of the data plane for a sandbox that does not run; clients match its text."""
+    return JSONResponse(
+        {"sandboxId": sandbox_id, "message": "The sandbox was not found", "code": 502}, 502
+    )

@@ -1,0 +1,89 @@
+"""Which sandboxes a list call returns, and in which pages."""
+
+import base64
+import binascii
+import urllib.parse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Self
+
+from starlette.datastructures import QueryParams
+
+from capibara6_sandbox.errors import BadRequestError
+from capibara6_sandbox.host.sandbox import Sandbox
+
+LIMIT_DEFAULT: Final = 100
+LIMIT_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The query of a list call."""
+
+    metadata: dict[str, str]
+    states: frozenset[str]
+    template: str
+    ascending: bool
+    limit: int
+    after: str  # the id that ended the page before; "" for the first page
+
+    @classmethod
+    def from_query(cls, query: QueryParams) -> Self:
+        """Read the query parameters.
+
+        Raises:
+            BadRequestError: a limit or token that cannot be.
+        """
+        # Clients encode each key and value, then the whole: "a%20b=c" -> "a%2520b%3Dc".
+        pairs = urllib.parse.parse_qsl(query.get("metadata", ""), keep_blank_values=True)
+        states = ",".join(query.getlist("state")) or "running,paused"
+        return cls(
+            metadata={urllib.parse.unquote(k): urllib.parse.unquote(v) for k, v in pairs},
+            states=frozenset(states.split(",")),
+            template=query.get("template", ""),
+            ascending=query.get("order", "desc").lower().startswith("asc"),
+            limit=_limit(query.get("limit", str(LIMIT_DEFAULT))),
+            after=_decode(query.get("nextToken", "")),
+        )
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= LIMIT_MAX:
+        raise BadRequestError(f"limit must be from 1 to {LIMIT_MAX}, not {text!r}")
+    return int(text)
+
+
+def _decode(token: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(token.encode()).decode()
+    except (binascii.Error, UnicodeError):
+        raise BadRequestError(f"nextToken {token!r} is none of this server's") from None
+
+
+def select_sandboxes(sandboxes: Iterable[Sandbox], page: Page) -> tuple[list[Sandbox], str]:
+    """Return one page, and the token of the next one ("" if it is the last)."""
+    found = [s for s in sandboxes if "running" in page.states and _matches(s, page)]
+    found.sort(key=lambda s: (s.started_at, s.id), reverse=not page.ascending)
+    start = 0
+    if page.after:
+        started, _, sandbox_id = page.after.partition("/")
+        key = (started, sandbox_id)
+        start = sum(1 for s in found if not _comes_after(s, key, ascending=page.ascending))
+    chosen = found[start : start + page.limit]
+    if start + page.limit >= len(found):
+        return chosen, ""
+    last = chosen[-1]
+    token = f"{last.started_at.isoformat(timespec='microseconds')}/{last.id}"
+    return chosen, base64.urlsafe_b64encode(token.encode()).decode()
+
+
+def _comes_after(sandbox: Sandbox, key: tuple[str, str], *, ascending: bool) -> bool:
+    own = (sandbox.started_at.isoformat(timespec="microseconds"), sandbox.id)
+    return own > key if ascending else own < key
+
+
+def _matches(sandbox: Sandbox, page: Page) -> bool:
+    if page.template and sandbox.template.name != page.template:
+        return False
+    metadata = sandbox.request.metadata
+    return all(metadata.get(key) == value for key, value in page.metadata.items())

@@ -1,0 +1,93 @@
+"""A server's place on the machine: its run directory, its lock, and what dead servers left.
+
+Every server holds a lock in a directory of its own. A directory whose lock is free belongs to a
+server that ended without cleaning up (kill -9, power): the next start ends its processes and
+removes its groups and files.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import signal
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from capibara6_sandbox.isolation.cgroups import Cgroups, find_cgroups, remove_group
+
+_LOCK_NAME: Final = "lock"
+
+
+class Instance:
+    """This server's run directory, locked while the server lives."""
+
+    def __init__(self, parent: Path) -> None:
+        self.name = f"c6-{secrets.token_hex(4)}"
+        self.folder = parent / self.name
+        self.folder.mkdir(mode=0o700)
+        self._lock = (self.folder / _LOCK_NAME).open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.view = self.folder / "view"
+        self.view.mkdir()
+
+    def close(self) -> None:
+        """Remove the directory and give up the lock. Idempotent."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.close()
+
+
+def run_folder() -> Path:
+    """Return the folder of run directories: short, private, on a local file system.
+
+    Raises:
+        OSError: it exists and belongs to somebody else.
+    """
+    uid = os.geteuid()
+    if uid == 0:
+        folder = Path("/run/capibara6")
+    elif os.environ.get("XDG_RUNTIME_DIR"):
+        folder = Path(os.environ["XDG_RUNTIME_DIR"], "capibara6")
+    else:
+        folder = Path(f"/tmp/capibara6-{uid}")  # noqa: S108 - checked below
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid:
+        raise OSError(f"{folder} belongs to user {status.st_uid}; remove it or set XDG_RUNTIME_DIR")
+    return folder
+
+
+def clean_up_after_dead(parent: Path, log: Callable[[str], None]) -> int:
+    """End and remove what dead servers left below `parent`; return how many there were."""
+    found = 0
+    for folder in parent.glob("c6-*"):
+        with contextlib.suppress(FileNotFoundError), (folder / _LOCK_NAME).open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # it lives
+            found += 1
+            log(f"cleaning up after server {folder.name}, which ended without doing so")
+            _remove_groups(folder.name)
+            shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+def _remove_groups(name: str) -> None:
+    try:
+        groups = find_cgroups(name)
+    except OSError:
+        return  # no cgroups here: the agents end by themselves when their server is gone
+    _kill_all(groups)
+    for root in groups.roots:
+        remove_group(root)
+
+
+def _kill_all(groups: Cgroups) -> None:
+    for root in groups.roots:
+        for procs in root.rglob("cgroup.procs"):
+            for pid in procs.read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)

@@ -1,0 +1,208 @@
+"""One isolated machine: the processes, files and limits behind a sandbox's name.
+
+Owns everything the operating system gave it (agent, kernels, cgroup, socket, descriptors) and gives
+all of it back. Knows nothing of names, owners and lifetimes: that is `sandbox`.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from capibara6_sandbox.errors import StartError
+from capibara6_sandbox.host.guest_client import GuestClient
+from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
+from capibara6_sandbox.isolation.cgroups import Cgroup
+from capibara6_sandbox.isolation.limits import CgroupUsage
+from capibara6_sandbox.templates.build import BuiltEnvironment
+from capibara6_sandbox.templates.catalog import Template
+from capibara6_sandbox.templates.skeleton import PATH
+
+HOME: Final = "/home/user"
+_ORDER_TIMEOUT_S: Final = 30.0
+_PACKET_BYTES_MAX: Final = 64 * 1024
+
+_BASE_ENVIRONMENT: Final = {
+    "PATH": PATH,
+    "HOME": HOME,
+    "USER": "user",
+    "LOGNAME": "user",
+    "SHELL": "/bin/bash",
+    "LANG": "C.UTF-8",
+    "E2B_SANDBOX": "true",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "VIRTUAL_ENV": "/opt/venv",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What a machine is made of."""
+
+    id: str
+    template: Template
+    built: BuiltEnvironment
+    uid_base: int  # first host id of its range; ignored where there is a single id
+    privileged: bool
+
+
+class Machine:
+    """A running machine. Use `start` to make one and `kill` to end it."""
+
+    def __init__(self, blueprint: Blueprint, run: Path, cgroup: Cgroup | None) -> None:
+        self.blueprint = blueprint
+        self.cgroup = cgroup
+        self._socket_path = run / f"{blueprint.id}.sock"
+        self.guest = GuestClient(self._socket_path)
+        self._control: socket.socket | None = None
+        self._pidfd = -1
+        self.pid = 0  # of the sandbox's PID 1, as the host counts
+        self.ended = asyncio.Event()
+        self._on_end: list[Callable[[], None]] = []
+
+    async def start(self, nursery: ZygoteClient) -> None:
+        """Fork the machine and wait until its agent answers.
+
+        Raises:
+            StartError: a namespace, a mount or a limit was refused; nothing is left behind.
+        """
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        self._control = ours
+        joins = self.cgroup.open_procs() if self.cgroup else []
+        try:
+            with theirs, self._listen() as listener:
+                fds = [listener.fileno(), theirs.fileno(), *joins]
+                reply, (self._pidfd,) = await nursery.request(self._root(), fds)
+            self.pid = reply["pid"]
+            loop.add_reader(self._pidfd, self._on_exit)
+            await self._expect("ready")
+        except (ZygoteError, OSError, StartError) as cause:
+            await self.kill()
+            raise StartError(f"The sandbox could not start: {cause}") from None
+        finally:
+            for fd in joins:
+                os.close(fd)
+
+    def _listen(self) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(self._socket_path))
+        listener.listen(128)
+        return listener
+
+    def _root(self) -> dict[str, Any]:
+        limits = self.blueprint.template.limits
+        return {
+            "op": "sandbox",
+            "template": self.blueprint.built.id,
+            "host_name": self.blueprint.id,
+            "disk_bytes": limits.disk_bytes,
+            "inodes": limits.inodes,
+            "shm_bytes": limits.shm_bytes,
+            "python_prefix": self.blueprint.built.python_prefix,
+            "uid_base": self.blueprint.uid_base,
+        }
+
+    async def add_python_kernel(
+        self, zygote: ZygoteClient, cwd: str = HOME, context_id: str = "", env: Any = None
+    ) -> str:
+        """Fork a Python kernel into the machine; return its context's id.
+
+        Raises:
+            StartError: the zygote refused or the machine ended.
+        """
+        context_id = context_id or secrets.token_hex(16)
+        ours, theirs = socket.socketpair()
+        out_reading, out_writing = os.pipe2(os.O_CLOEXEC)
+        err_reading, err_writing = os.pipe2(os.O_CLOEXEC)
+        joins = self.cgroup.open_procs() if self.cgroup else []
+        kernel_side = [theirs.fileno(), out_writing, err_writing]
+        try:
+            order = {"op": "kernel", "cwd": cwd, "env": {**_BASE_ENVIRONMENT, **(env or {})}}
+            order["privileged"] = self.blueprint.privileged
+            _, (pidfd,) = await zygote.request(order, [self._pidfd, *kernel_side, *joins])
+            os.close(pidfd)
+            agent_side = [ours.fileno(), out_reading, err_reading]
+            self._order({"adopt": context_id, "cwd": cwd}, agent_side)
+            await self._expect("adopted")
+        except (ZygoteError, OSError) as cause:
+            raise StartError(f"The Python kernel could not start: {cause}") from None
+        finally:
+            ours.close()
+            theirs.close()
+            for fd in (out_reading, out_writing, err_reading, err_writing, *joins):
+                os.close(fd)
+        return context_id
+
+    def set_environment(self, env: dict[str, str]) -> None:
+        """Set the variables that every kernel and program started from now on sees."""
+        self._order({"env": env}, [])
+
+    def _order(self, message: dict[str, Any], fds: list[int]) -> None:
+        if self._control is None or self.ended.is_set():
+            raise StartError("The sandbox has ended.")
+        socket.send_fds(self._control, [json.dumps(message).encode()], fds)
+
+    async def _expect(self, key: str) -> None:
+        """Wait for the agent's answer, which is data and no more."""
+        assert self._control is not None
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(_ORDER_TIMEOUT_S):
+            packet = await loop.sock_recv(self._control, _PACKET_BYTES_MAX)
+        answer = json.loads(packet) if packet else {"failed": "its first process ended"}
+        if key not in answer:
+            raise StartError(str(answer.get("failed", answer)))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that every machine has."""
+        return dict(_BASE_ENVIRONMENT)
+
+    def usage(self) -> CgroupUsage | None:
+        """Return what its programs have used; None where there are no cgroups."""
+        if self.cgroup is None:
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            return self.cgroup.usage()
+        return None
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Call back once, when the machine's first process has ended for whatever reason."""
+        self._on_end.append(callback)
+
+    async def kill(self) -> None:
+        """End every process, and give everything back. Idempotent."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            await self.ended.wait()
+        self._release()
+        if self.cgroup is not None:
+            cgroup, self.cgroup = self.cgroup, None
+            await asyncio.to_thread(cgroup.remove)
+
+    def _on_exit(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        self.ended.set()
+        for callback in self._on_end:
+            callback()
+
+    def _release(self) -> None:
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        self._socket_path.unlink(missing_ok=True)
+
+

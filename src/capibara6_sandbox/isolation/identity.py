@@ -1,0 +1,74 @@
+"""Who a process is: id maps of user namespaces, dropping to a user, and resource limits.
+
+Standard library only: zygotes import this.
+"""
+
+import os
+import resource
+from pathlib import Path
+from typing import Final
+
+from capibara6_sandbox.isolation import linux
+from capibara6_sandbox.isolation.rootfs import USER_ID
+
+IDS_PER_SANDBOX: Final = 65_536
+OPEN_FILES_MAX: Final = 65_536
+LOCKED_BYTES_MAX: Final = 64 * 1024
+
+
+def has_id_ranges() -> bool:
+    """Whether this process may give every sandbox a range of ids of its own: root, unconfined."""
+    if os.geteuid() != 0:
+        return False
+    lines = Path("/proc/self/uid_map").read_text().splitlines()
+    return any(int(line.split()[2]) >= 1 << 31 for line in lines)
+
+
+def map_self(uid: int, gid: int) -> None:
+    """Map the caller's ids to root in the user namespace that it has just created."""
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+
+
+def map_child(pid: int, uid_base: int | None) -> None:
+    """Map ids of a child's new user namespace.
+
+    Args:
+        pid: the child.
+        uid_base: the first of 65,536 host ids that become 0 to 65535 inside; None maps the
+            caller's own id to the sandbox's user, the only map that the kernel grants to a caller
+            without privileges.
+    """
+    if uid_base is None:
+        Path(f"/proc/{pid}/setgroups").write_text("deny")
+        line = f"{USER_ID} 0 1"
+    else:
+        line = f"0 {uid_base} {IDS_PER_SANDBOX}"
+    Path(f"/proc/{pid}/uid_map").write_text(line)
+    Path(f"/proc/{pid}/gid_map").write_text(line)
+
+
+def become(uid: int) -> None:
+    """Take the ids of a user of the current user namespace, without a way back."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def limit_resources() -> None:
+    """Set the limits that hold even where cgroups do not."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (LOCKED_BYTES_MAX, LOCKED_BYTES_MAX))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, 4096), files))
+
+
+def drop_to_user(*, privileged: bool) -> None:
+    """Become the sandbox's user for good: no capability, no way to gain one, inspectable by it."""
+    if privileged:
+        become(USER_ID)
+    linux.set_capabilities(frozenset())
+    linux.prctl(linux.PR_SET_DUMPABLE, 1)
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)

@@ -1,0 +1,225 @@
+"""System calls that Python's standard library lacks, as plain functions that raise OSError.
+
+Standard library only: this module also runs inside zygotes, under the template's own Python.
+Sources: the man pages of each call; constants from the kernel's uapi headers.
+"""
+
+import ctypes
+import os
+import platform
+from typing import Final
+
+_libc = ctypes.CDLL(None, use_errno=True)
+# PyDLL keeps the interpreter's lock through the call, as a fork-like call needs it.
+_pythonapi = ctypes.PyDLL(None, use_errno=True)
+
+CLONE_NEWNS: Final = 0x00020000
+CLONE_NEWCGROUP: Final = 0x02000000
+CLONE_NEWUTS: Final = 0x04000000
+CLONE_NEWIPC: Final = 0x08000000
+CLONE_NEWUSER: Final = 0x10000000
+CLONE_NEWPID: Final = 0x20000000
+CLONE_NEWNET: Final = 0x40000000
+CLONE_PIDFD: Final = 0x00001000
+
+NAMESPACES: Final = {
+    "mount": CLONE_NEWNS,
+    "cgroup": CLONE_NEWCGROUP,
+    "uts": CLONE_NEWUTS,
+    "ipc": CLONE_NEWIPC,
+    "user": CLONE_NEWUSER,
+    "pid": CLONE_NEWPID,
+    "network": CLONE_NEWNET,
+}
+
+MS_RDONLY: Final = 1
+MS_NOSUID: Final = 2
+MS_NODEV: Final = 4
+MS_NOEXEC: Final = 8
+MS_REMOUNT: Final = 32
+MS_BIND: Final = 4096
+MS_REC: Final = 16384
+MS_PRIVATE: Final = 1 << 18
+MNT_DETACH: Final = 2
+
+PR_SET_PDEATHSIG: Final = 1
+PR_SET_DUMPABLE: Final = 4
+PR_SET_NAME: Final = 15
+PR_CAPBSET_DROP: Final = 24
+PR_SET_NO_NEW_PRIVS: Final = 38
+PR_CAP_AMBIENT: Final = 47
+PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
+
+_SECCOMP_SET_MODE_FILTER: Final = 1
+_LINUX_CAPABILITY_VERSION_3: Final = 0x20080522
+
+# x86-64 and the generic table that arm64 uses; the newer numbers are the same everywhere.
+_MACHINE = platform.machine()
+_SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
+_SYS_SECCOMP = {"x86_64": 317, "aarch64": 277}
+_SYS_CLONE3: Final = 435
+_SYS_MOUNT_SETATTR: Final = 442
+
+_AT_FDCWD: Final = -100
+_AT_RECURSIVE: Final = 0x8000
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+class _CloneArgs(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_uint64)
+        for name in (
+            "flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size",
+            "tls", "set_tid", "set_tid_size", "cgroup",
+        )
+    )  # fmt: skip
+
+
+def clone3(flags: int) -> tuple[int, int]:
+    """Fork into new namespaces: return (0, -1) in the child, (pid, pidfd) in the parent.
+
+    The caller must be single-threaded. Python's own fork hooks run as in os.fork().
+
+    Raises:
+        OSError: the kernel refused, in the parent.
+    """
+    pidfd = ctypes.c_int(-1)
+    arguments = _CloneArgs(
+        flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=17
+    )
+    ctypes.pythonapi.PyOS_BeforeFork()
+    pid = _pythonapi.syscall(_SYS_CLONE3, ctypes.byref(arguments), ctypes.sizeof(arguments))
+    if pid == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+        return 0, -1
+    number = ctypes.get_errno()
+    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(number, f"clone3: {os.strerror(number)}")
+    return pid, pidfd.value
+
+
+def unshare(flags: int) -> None:
+    """Move the calling process into new namespaces."""
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def setns(fd: int, flags: int) -> None:
+    """Join namespaces: of a process (`fd` a pidfd) or one named by a /proc/PID/ns file."""
+    _checked(_libc.setns(fd, flags), "setns")
+
+
+def mount(
+    source: str, target: str, kind: str | None = None, flags: int = 0, options: str = ""
+) -> None:
+    """mount(2)."""
+    result = _libc.mount(
+        source.encode(),
+        target.encode(),
+        kind.encode() if kind else None,
+        ctypes.c_ulong(flags),
+        options.encode(),
+    )
+    _checked(result, f"mount {kind or 'bind'} on {target}")
+
+
+def umount(target: str, flags: int = 0) -> None:
+    """umount2(2)."""
+    _checked(_libc.umount2(target.encode(), flags), f"umount {target}")
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd")
+    )
+
+
+MOUNT_ATTR_RDONLY: Final = 0x1
+MOUNT_ATTR_NOSUID: Final = 0x2
+MOUNT_ATTR_NODEV: Final = 0x4
+MOUNT_ATTR_NOEXEC: Final = 0x8
+
+
+def set_mount_attributes(target: str, attributes: int, *, recursive: bool = True) -> None:
+    """mount_setattr(2): add attributes to a mount, by default to all below it too."""
+    wanted = _MountAttributes(attr_set=attributes)
+    result = _libc.syscall(
+        _SYS_MOUNT_SETATTR,
+        _AT_FDCWD,
+        target.encode(),
+        _AT_RECURSIVE if recursive else 0,
+        ctypes.byref(wanted),
+        ctypes.sizeof(wanted),
+    )
+    _checked(result, f"mount_setattr {target}")
+
+
+def change_root(new_root: str) -> None:
+    """Make `new_root` (a mount point) the root of this mount namespace and drop the old one."""
+    os.chdir(new_root)
+    _checked(_libc.syscall(_SYS_PIVOT_ROOT[_MACHINE], b".", b"."), "pivot_root")
+    umount(".", MNT_DETACH)
+    os.chdir("/")
+
+
+def set_host_name(name: str) -> None:
+    """sethostname(2), in the current UTS namespace."""
+    raw = name.encode()
+    _checked(_libc.sethostname(raw, len(raw)), "sethostname")
+
+
+def prctl(option: int, argument: int = 0) -> None:
+    """prctl(2) with one integer argument."""
+    result = _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0)
+    _checked(result, f"prctl {option}")
+
+
+def set_process_name(name: str) -> None:
+    """Set the name that ps shows, at most 15 bytes."""
+    _checked(_libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0), "prctl PR_SET_NAME")
+
+
+def set_capabilities(allowed: frozenset[int]) -> None:
+    """Reduce effective, permitted and bounding sets to `allowed`; clear inheritable and ambient."""
+    for capability in range(64):
+        if capability not in allowed:
+            try:
+                prctl(PR_CAPBSET_DROP, capability)
+            except OSError:  # EINVAL: beyond the kernel's last capability
+                break
+    _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    bits = sum(1 << capability for capability in allowed)
+    header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
+    low, high = bits & 0xFFFFFFFF, bits >> 32
+    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
+    _checked(_libc.syscall(_SYS_CAPSET[_MACHINE], header, data), "capset")
+
+
+class _SockFprog(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def install_seccomp_filter(program: bytes) -> None:
+    """Install a BPF program (struct sock_filter[]) for this thread and all it will start."""
+    fprog = _SockFprog(len(program) // 8, program)
+    result = _libc.syscall(
+        _SYS_SECCOMP[_MACHINE], _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(fprog)
+    )
+    _checked(result, "seccomp")
+
+
+def close_all_except(keep: set[int]) -> None:
+    """Close every descriptor but those in `keep`."""
+    start = 0
+    for fd in sorted(keep):
+        if fd > start:
+            os.closerange(start, fd)
+        start = fd + 1
+    os.closerange(start, 1 << 20)

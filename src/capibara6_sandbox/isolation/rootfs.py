@@ -1,0 +1,169 @@
+"""What a sandbox sees as its file system.
+
+The nursery (the process that forks sandboxes) keeps a private view of the host that holds no more
+than sandboxes need. A sandbox copies that view, puts an overlay on its template, and makes it its
+root; the view itself is dropped, so that no path leads back. Standard library only.
+
+    /usr        the host's programs and libraries, read-only
+    /python     the base Python's prefix, where it is not below /usr
+    /templates  root file systems of the templates
+    /packages   capibara6_guest and capibara6_sandbox, as zygotes import them
+    /dev        null, zero, full, random, urandom, tty and mount points for shm and pts
+    /proc       the host's, without which the kernel refuses a fresh one to a user namespace
+    /stage      where a sandbox assembles its root
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from capibara6_sandbox.isolation import linux
+from capibara6_sandbox.isolation.linux import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC
+
+DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
+PACKAGES: Final = ("capibara6_guest", "capibara6_sandbox")
+GUEST_PACKAGES: Final = "/opt/capibara6"
+USER_ID: Final = 1000
+
+_NO_SUID_DEV = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
+_READ_ONLY = linux.MOUNT_ATTR_RDONLY | _NO_SUID_DEV
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A sandbox's root, as the nursery is asked to make it."""
+
+    template: str
+    host_name: str
+    disk_bytes: int  # of the writable layer
+    inodes: int
+    shm_bytes: int
+    python_prefix: str  # of the template's base Python; "" if below /usr
+    privileged: bool  # whether the sandbox has a range of ids, or a single one
+
+
+def enter_nursery(view: Path, templates: Path, packages: Path, python_prefixes: list[str]) -> None:
+    """Replace this process's root by the nursery's view, assembled on the empty directory `view`.
+
+    Raises:
+        OSError: a mount was refused; the message names it.
+    """
+    linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
+    linux.mount("tmpfs", str(view), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
+    _bind("/usr", view / "usr", _READ_ONLY)
+    _bind(str(templates), view / "templates", _NO_SUID_DEV)
+    for name in PACKAGES:
+        _bind(str(packages / name), view / "packages" / name, _READ_ONLY)
+    for prefix in python_prefixes:
+        _bind(prefix, _python_in(view, prefix), _READ_ONLY)
+    _make_devices(view / "dev")
+    _bind("/proc", view / "proc", 0)
+    (view / "stage").mkdir()
+    linux.change_root(str(view))
+
+
+def _python_in(view: Path, prefix: str) -> Path:
+    return view / "python" / prefix.strip("/")
+
+
+def _bind(source: str, target: Path, attributes: int) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    linux.mount(source, str(target), None, MS_BIND | MS_REC)
+    if attributes:
+        linux.set_mount_attributes(str(target), attributes)
+
+
+def _make_devices(dev: Path) -> None:
+    dev.mkdir()
+    linux.mount("tmpfs", str(dev), "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k")
+    for name in DEVICES:
+        (dev / name).touch()
+        linux.mount(f"/dev/{name}", str(dev / name), None, MS_BIND)
+    for name in ("shm", "pts"):
+        (dev / name).mkdir()
+    links = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd"}
+    links |= {name: f"/proc/self/fd/{fd}" for fd, name in enumerate(("stdin", "stdout", "stderr"))}
+    for name, destination in links.items():
+        (dev / name).symlink_to(destination)
+    linux.set_mount_attributes(str(dev), linux.MOUNT_ATTR_RDONLY, recursive=False)
+
+
+def enter_template(template: str, python_prefix: str) -> None:
+    """Make a template's read-only root this process's: the view of a kernel zygote."""
+    linux.unshare(linux.CLONE_NEWNS)
+    root = Path("/stage")
+    linux.mount(f"/templates/{template}/rootfs", str(root), None, MS_BIND)
+    linux.set_mount_attributes(str(root), _READ_ONLY)
+    _mount_shared(root, python_prefix)
+    linux.mount("/packages", f"{root}{GUEST_PACKAGES}", None, MS_BIND | MS_REC)
+    linux.mount("/dev", f"{root}/dev", None, MS_BIND | MS_REC)
+    linux.mount("/proc", f"{root}/proc", None, MS_BIND | MS_REC)
+    linux.change_root(str(root))
+
+
+def enter_sandbox(root: Root) -> None:
+    """Assemble a sandbox's root and make it this process's; in the new namespaces, as their root.
+
+    Raises:
+        OSError: a mount was refused; the message names it.
+    """
+    _mount_overlay(root)
+    new = Path("/stage/root")
+    _mount_shared(new, root.python_prefix)
+    guest = f"{new}{GUEST_PACKAGES}/capibara6_guest"
+    linux.mount("/packages/capibara6_guest", guest, None, MS_BIND)
+    linux.mount("/dev", f"{new}/dev", None, MS_BIND | MS_REC)
+    shm = f"mode=1777,size={root.shm_bytes}"
+    linux.mount("tmpfs", f"{new}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm)
+    terminals = "newinstance,ptmxmode=0666,mode=0620" + (",gid=5" if root.privileged else "")
+    linux.mount("devpts", f"{new}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
+    linux.mount("proc", f"{new}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    linux.set_host_name(root.host_name)
+    linux.change_root(str(new))
+
+
+def _mount_overlay(root: Root) -> None:
+    size = f"mode=0755,size={root.disk_bytes},nr_inodes={root.inodes}"
+    linux.mount("tmpfs", "/stage", "tmpfs", MS_NOSUID | MS_NODEV, size)
+    for name in ("upper", "work", "root"):
+        os.mkdir(f"/stage/{name}", 0o755)
+    _fill_upper(root)
+    layers = f"lowerdir=/templates/{root.template}/rootfs,upperdir=/stage/upper,workdir=/stage/work"
+    options = layers + ",userxattr"
+    linux.mount("overlay", "/stage/root", "overlay", MS_NOSUID | MS_NODEV, options)
+
+
+def _fill_upper(root: Root) -> None:
+    """Put what sandboxes may change into the writable layer, owned by those who may change it.
+
+    The template's own files belong to the host and so, inside, to nobody.
+    """
+    owned, upper = f"/templates/{root.template}/owned", "/stage/upper"
+    _copy_tree(f"{owned}/root", upper, None)
+    _copy_tree(f"{owned}/user", upper, USER_ID if root.privileged else None)
+    Path(upper, "etc/hostname").write_text(f"{root.host_name}\n")
+
+
+def _copy_tree(source: str, target: str, owner: int | None) -> None:
+    for entry in os.scandir(source):
+        destination = f"{target}/{entry.name}"
+        if os.path.exists(destination):
+            _copy_tree(entry.path, destination, owner)
+            continue
+        if entry.is_dir():
+            os.mkdir(destination)
+            _copy_tree(entry.path, destination, owner)
+        else:
+            with open(entry.path, "rb") as original, open(destination, "xb") as copy:
+                copy.write(original.read())
+        os.chmod(destination, entry.stat().st_mode & 0o7777)
+        if owner is not None:
+            os.chown(destination, owner, owner)
+
+
+def _mount_shared(new: Path, python_prefix: str) -> None:
+    linux.mount("/usr", f"{new}/usr", None, MS_BIND | MS_REC)
+    if python_prefix:
+        source = _python_in(Path("/"), python_prefix)
+        linux.mount(str(source), f"{new}{python_prefix}", None, MS_BIND | MS_REC)

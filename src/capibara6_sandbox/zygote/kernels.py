@@ -1,0 +1,103 @@
+"""A kernel zygote: a template's Python with the stack imported, from which kernels are forked.
+
+    /opt/venv/bin/python -m capibara6_sandbox.zygote.kernels      channel on descriptor 3
+
+Started by the nursery inside the template's read-only root. Requests:
+
+    {"op": "kernel", "cwd", "env", "privileged"}
+    fds: the sandbox's pidfd, kernel socket, stdout, stderr, cgroup.procs...     -> {"pid"}, [pidfd]
+
+A kernel is one fork, made straight into the sandbox's PID namespace; the fork then joins the other
+namespaces itself. Single-threaded; only standard library and the template's own packages.
+"""
+
+import gc
+import importlib
+import os
+import socket
+import sys
+import threading
+import traceback
+from typing import Any, Final, NoReturn
+
+from capibara6_guest import python_display, python_kernel
+from capibara6_sandbox.isolation import identity, linux, seccomp
+from capibara6_sandbox.zygote import children
+from capibara6_sandbox.zygote.channel import Channel
+
+CHANNEL_FD: Final = 3
+_JOINED = sum(linux.NAMESPACES.values()) & ~linux.CLONE_NEWPID
+
+
+def main() -> None:
+    """Import what the template lists, warm it, and serve until the server is gone."""
+    linux.set_process_name("c6-zygote")
+    channel = Channel(socket.socket(fileno=CHANNEL_FD))
+    try:
+        zygote = KernelZygote(os.environ.pop("CAPIBARA6_PRELOAD", "").split())
+    except Exception as cause:  # noqa: BLE001 - a template's import can raise anything
+        channel.send({"error": f"{type(cause).__name__}: {cause}"})
+        sys.exit(1)
+    channel.send({"ready": True})
+    children.serve(channel, zygote.handle)
+
+
+class KernelZygote:
+    """Holds the warm shell and forks it."""
+
+    def __init__(self, preload: list[str]) -> None:
+        self._connection = python_kernel.Connection()
+        for module in preload:
+            importlib.import_module(module)
+        self._shell = python_display.prepare_shell(self._connection.publish)
+        python_display.warm(self._shell)
+        if threading.active_count() > 1 or len(os.listdir("/proc/self/task")) > 1:
+            raise RuntimeError("a preloaded module started a thread; a zygote must have none")
+        self._filter = seccomp.build_filter()
+        self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        sys.path = [entry for entry in sys.path if not entry.startswith("/opt/capibara6")]
+        sys.path_importer_cache.clear()
+        gc.collect()
+        gc.freeze()
+
+    def handle(self, message: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
+        """Fork one kernel into the sandbox that the first descriptor names."""
+        linux.setns(fds[0], linux.CLONE_NEWPID)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become_kernel(message, fds)
+        finally:
+            linux.setns(self._own_pid_namespace, linux.CLONE_NEWPID)
+        return {"pid": pid}, [os.pidfd_open(pid)]
+
+    def _become_kernel(self, message: dict[str, Any], fds: list[int]) -> NoReturn:
+        try:
+            children.forget_signals()
+            sandbox, kernel, out, err, *cgroups = fds
+            for cgroup in cgroups:
+                os.write(cgroup, b"0")
+            linux.setns(sandbox, _JOINED)
+            linux.close_all_except({0, 1, 2, kernel, out, err})
+            os.setsid()
+            linux.set_process_name("python")
+            identity.drop_to_user(privileged=message["privileged"])
+            identity.limit_resources()
+            linux.install_seccomp_filter(self._filter)
+            os.environ.clear()
+            os.environ.update(message["env"])
+            python_kernel.run(
+                self._shell,
+                self._connection,
+                (kernel, out, err),
+                message["cwd"],
+                python_display.after_fork,
+            )
+        except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

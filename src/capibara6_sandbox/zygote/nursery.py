@@ -1,0 +1,155 @@
+"""The nursery: the process from which sandboxes are forked, and which starts kernel zygotes.
+
+    python -m capibara6_sandbox.zygote.nursery SETUP_JSON     channel on descriptor 3
+
+It holds a small Python and the guest agent, already imported, so that a fork is cheap; a sandbox's
+PID 1 is such a fork in seven new namespaces. Requests ("op"):
+
+    sandbox   a Root, "uid_base"; fds: listener, control, cgroup.procs...   -> {"pid"}, [pidfd]
+    zygote    "template", "python_prefix", "environment"; fds: channel      -> {"pid"}, [pidfd]
+
+Standard library only, single-threaded, trusted.
+"""
+
+import asyncio
+import encodings.ascii
+import encodings.idna
+import encodings.latin_1
+import encodings.utf_8  # codecs are found by name at run time, when no path leads to them any more
+import gc
+import json
+import os
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from capibara6_guest import sandbox_init
+from capibara6_sandbox.isolation import capabilities, identity, linux, rootfs, seccomp
+from capibara6_sandbox.zygote import children
+from capibara6_sandbox.zygote.channel import Channel
+
+CHANNEL_FD: Final = 3
+TEMPLATE_PYTHON: Final = "/opt/venv/bin/python"
+
+_ALL_NAMESPACES = sum(linux.NAMESPACES.values())
+_PRELOADED = (asyncio, encodings)
+
+
+def main() -> None:
+    """Assemble the view and serve until the server is gone."""
+    setup = json.loads(sys.argv[1])
+    linux.set_process_name("c6-nursery")
+    channel = Channel(socket.socket(fileno=CHANNEL_FD))
+    try:
+        nursery = Nursery(setup)
+    except OSError as cause:
+        channel.send({"error": str(cause)})
+        sys.exit(1)
+    channel.send({"ready": True})
+    children.serve(channel, nursery.handle)
+
+
+class Nursery:
+    """Forks sandboxes; its view of the file system is assembled when it is constructed."""
+
+    def __init__(self, setup: dict[str, Any]) -> None:
+        self._privileged = bool(setup["privileged"])
+        self._filter = seccomp.build_filter()
+        flags = linux.CLONE_NEWNS
+        if not self._privileged:
+            uid, gid = os.getuid(), os.getgid()
+            linux.unshare(flags | linux.CLONE_NEWUSER)
+            identity.map_self(uid, gid)
+        else:
+            linux.unshare(flags)
+        rootfs.enter_nursery(
+            Path(setup["view"]),
+            Path(setup["templates"]),
+            Path(setup["packages"]),
+            setup["python_prefixes"],
+        )
+        sys.path.clear()
+        sys.path_importer_cache.clear()
+        gc.collect()
+        gc.freeze()
+
+    def handle(self, message: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
+        """Serve one request of the server."""
+        operation = message.pop("op")
+        if operation == "sandbox":
+            return self._fork_sandbox(message, fds)
+        if operation == "zygote":
+            return self._start_zygote(message, fds)
+        raise ValueError(f"no operation {operation!r}")
+
+    def _fork_sandbox(
+        self, message: dict[str, Any], fds: list[int]
+    ) -> tuple[dict[str, Any], list[int]]:
+        uid_base = message.pop("uid_base")
+        root = rootfs.Root(**message, privileged=self._privileged)
+        gate_reading, gate_writing = os.pipe2(os.O_CLOEXEC)
+        pid, pidfd = linux.clone3(_ALL_NAMESPACES)
+        if pid == 0:
+            os.close(gate_writing)
+            self._become_sandbox(root, gate_reading, fds)
+        os.close(gate_reading)
+        try:
+            identity.map_child(pid, uid_base if self._privileged else None)
+            os.write(gate_writing, b"1")
+        finally:
+            os.close(gate_writing)
+        return {"pid": pid}, [pidfd]
+
+    def _become_sandbox(self, root: rootfs.Root, gate: int, fds: list[int]) -> NoReturn:
+        try:
+            children.forget_signals()
+            if not os.read(gate, 1):
+                os._exit(1)
+            sandbox_init.run(fds, lambda: self._wall_in(root, fds))
+        except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+
+    def _wall_in(self, root: rootfs.Root, fds: list[int]) -> None:
+        linux.set_process_name("c6-agent")
+        linux.close_all_except({0, 1, 2, *fds})
+        if self._privileged:
+            identity.become(0)
+        os.setsid()
+        rootfs.enter_sandbox(root)
+        sandbox_init.raise_loopback()
+        identity.limit_resources()
+        allowed = capabilities.SANDBOX_ROOT if self._privileged else capabilities.NONE
+        linux.set_capabilities(allowed)
+        linux.prctl(linux.PR_SET_DUMPABLE, 0)
+        linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+        linux.install_seccomp_filter(self._filter)
+
+    def _start_zygote(
+        self, message: dict[str, Any], fds: list[int]
+    ) -> tuple[dict[str, Any], list[int]]:
+        pid = os.fork()
+        if pid == 0:
+            self._become_zygote(message, fds[0])
+        return {"pid": pid}, [os.pidfd_open(pid)]
+
+    def _become_zygote(self, message: dict[str, Any], channel_fd: int) -> NoReturn:
+        try:
+            children.forget_signals()
+            rootfs.enter_template(message["template"], message["python_prefix"])
+            os.dup2(channel_fd, CHANNEL_FD)
+            linux.close_all_except({0, 1, 2, CHANNEL_FD})
+            os.set_inheritable(CHANNEL_FD, True)
+            argv = [TEMPLATE_PYTHON, "-m", "capibara6_sandbox.zygote.kernels"]
+            os.execve(argv[0], argv, message["environment"])
+        except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
