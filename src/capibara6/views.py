@@ -8,6 +8,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from capibara6.domain.events import Event
@@ -41,6 +42,8 @@ def view(value: Any) -> Any:
         return {"size_bytes": len(value)}
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, datetime):
+        return value.isoformat()
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 

@@ -11,12 +11,12 @@ from capibara6.api.bodies import ExecuteBody, QueryBody, contents
 from capibara6.api.event_stream import KEEPALIVE_S, EventStream
 from capibara6.api.faults import error_response
 from capibara6.api.following import follow
+from capibara6.api.links import program_view, question_view
 from capibara6.api.services import Parts
 from capibara6.api.status import status_of_code
 from capibara6.audience import Events
 from capibara6.intake import new_run_id, program_request, question_request
 from capibara6.outcomes import Outcome
-from capibara6.views import view
 
 router = APIRouter()
 
@@ -38,7 +38,7 @@ async def execute(body: ExecuteBody, request: Request, parts: Parts) -> Response
     if _wants_stream(request, asked=body.stream):
         return EventStream(events, run_id)
     outcome = await _to_the_end(events, request)
-    return _refusal(outcome) or JSONResponse(_execution(run_id, outcome))
+    return _refusal(outcome) or JSONResponse(program_view(run_id, outcome))
 
 
 @router.post("/api/query", tags=["runs"], responses=_STREAM)
@@ -62,7 +62,7 @@ async def query(body: QueryBody, request: Request, parts: Parts) -> Response:
     if _wants_stream(request, asked=body.stream):
         return EventStream(events, asked.id)
     outcome = await _to_the_end(events, request)
-    return _refusal(outcome) or JSONResponse(outcome.as_json())
+    return _refusal(outcome) or JSONResponse(question_view(outcome))
 
 
 def _wants_stream(request: Request, *, asked: bool) -> bool:
@@ -88,6 +88,3 @@ def _refusal(outcome: Outcome) -> Response | None:
         return None
     return error_response(status, finished.error_code, finished.error, run_id=finished.run_id)
 
-
-def _execution(run_id: str, outcome: Outcome) -> dict[str, Any]:
-    return {"run_id": run_id, **view(outcome.result)}

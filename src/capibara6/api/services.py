@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from capibara6.config import Settings
 from capibara6.intake import Profile
 from capibara6.pipeline import Pipeline
+from capibara6.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Services:
     settings: Settings
     pipeline: Pipeline
     profile: Profile
-    metrics: Callable[[], bytes]
+    store: Store
+    metrics: Callable[[], bytes]  # in Prometheus's text format
 
 
 def _services(request: Request) -> Services:

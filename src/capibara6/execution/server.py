@@ -52,6 +52,7 @@ class EmbeddedServer:
         command: Sequence[str] = COMMAND,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
+        self._home = home
         self._folder = home / "embedded"
         self._idle_timeout_s = idle_timeout_s
         self._command = tuple(command)
@@ -125,7 +126,8 @@ class EmbeddedServer:
         arguments = [*self._command, "--port", "0", "--state", str(self.state_file)]
         if self._idle_timeout_s is not None:
             arguments += ["--idle-timeout", str(self._idle_timeout_s)]
-        return spawn_detached(arguments, server_environment(self._environment), self.log_file)
+        environment = server_environment(self._environment, CAPIBARA6_HOME=str(self._home))
+        return spawn_detached(arguments, environment, self.log_file)
 
     async def _ready(self, pid: int, notify: Notify) -> ServerAddress:
         log = LogReader(self.log_file)
