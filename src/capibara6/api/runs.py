@@ -87,4 +87,3 @@ def _refusal(outcome: Outcome) -> Response | None:
     if status == status_of_code(""):
         return None
     return error_response(status, finished.error_code, finished.error, run_id=finished.run_id)
-

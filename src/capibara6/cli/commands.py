@@ -76,9 +76,7 @@ def execute(
     from capibara6.cli.running import run
 
     run(
-        lambda: executing.execute(
-            file, language, data or [], template, timeout, as_json=as_json
-        ),
+        lambda: executing.execute(file, language, data or [], template, timeout, as_json=as_json),
         as_json,
     )
 
