@@ -10,8 +10,9 @@ LANGUAGES = ("es", "en")
 
 _COMMON = {
     "es": (
-        "a al algun alguna algunos ante aqui asi aun cada como con contra cual cuales cuando cuanta "
-        "cuantas cuanto cuantos dame de del desde dia dime donde e el ella ellos en encuentra entre "
+        "a al algun alguna algunos ante aqui asi aun cada como con contra cual cuales cuando "
+        "cuanta cuantas cuanto cuantos dame de del desde dia dime donde e el ella ellos en "
+        "encuentra entre "
         "era es ese eso esta este esto estan fue grafico graficos ha hace hacer han hasta hay haz "
         "hola hubo la las lo los mas me mejor mejores menos mi mis mucho muestra muestrame muy no "
         "nos nuestro nuestra o otra otras otro para pero peor peores por porque que quien segun "

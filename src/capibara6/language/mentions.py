@@ -19,10 +19,11 @@ _WEAK_WORDS = (
     "numero promedio tiempo tipo total valor"
 )
 # These speak of the file, not of a column, unless a column is called just that.
-_FILE_WORDS = frozenset(
-    "column columna columns columnas csv data dataset dato datos fichero fila filas file files "
-    "archivo archivos other others otra otras otro otros row rows table tabla".split()
+_FILE_WORDS_TEXT = (
+    "archivo archivos column columna columnas columns csv data dataset dato datos fichero fila "
+    "filas file files other others otra otras otro otros row rows tabla table"
 )
+_FILE_WORDS = frozenset(_FILE_WORDS_TEXT.split())
 _WEAK = frozenset(stem(word) for word in _WEAK_WORDS.split())
 
 
@@ -54,8 +55,8 @@ class _Candidate:
 def find_mentions(question: str, columns: Sequence[Column]) -> tuple[Mention, ...]:
     """Find the columns that a question names, in the order in which it names them.
 
-    Matches across case, accents, plurals, naming styles (`Release_Date`, `releaseDate`), Spanish and
-    English synonyms and, for tables of at most 500 columns, misspellings.
+    Matches across case, accents, plurals, naming styles (`Release_Date`, `releaseDate`), Spanish
+    and English synonyms and, for tables of at most 500 columns, misspellings.
     """
     asked = words(question)
     spelling = _Spelling(asked, columns)

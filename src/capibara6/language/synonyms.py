@@ -1,7 +1,7 @@
 """Words that name the same thing in the columns of everyday tables, in English and in Spanish.
 
-One row a concept: English words, then Spanish ones. Only single words; plurals and accents are folded away.
-A word may stand in several rows.
+One row a concept: English words, then Spanish ones. Only single words; plurals and accents are
+folded away. A word may stand in several rows.
 """
 
 from functools import cache
@@ -24,7 +24,10 @@ CONCEPTS: dict[str, tuple[str, str]] = {
     "end": ("end finish", "fin final"),
     # money
     "budget": ("budget", "presupuesto"),
-    "gross": ("gross earnings takings earn grossed boxoffice", "recaudación taquilla recaudar recaudan"),
+    "gross": (
+        "gross earnings takings earn grossed boxoffice",
+        "recaudación taquilla recaudar recaudan",
+    ),
     "revenue": ("revenue income turnover", "ingreso facturación recaudación"),
     "sale": ("sale sold sell", "venta vendido vender venden"),
     "price": ("price", "precio tarifa"),
@@ -159,14 +162,59 @@ CONCEPTS: dict[str, tuple[str, str]] = {
     "delay": ("delay", "retraso demora"),
 }
 
+# Words that stand in cells rather than in headers, so that "de noche" finds the value "Night".
+VALUE_CONCEPTS: dict[str, tuple[str, str]] = {
+    "small": ("small little", "pequeño pequeña chico"),
+    "medium": ("medium", "mediano mediana medio"),
+    "large": ("large big", "grande"),
+    "high": ("high", "alto alta"),
+    "low": ("low", "bajo baja"),
+    "day": ("day daytime", "día"),
+    "night": ("night", "noche"),
+    "dawn": ("dawn", "amanecer alba"),
+    "dusk": ("dusk", "atardecer anochecer"),
+    "male": ("male man men", "hombre masculino varón macho"),
+    "female": ("female woman women", "mujer femenino hembra"),
+    "yes": ("yes true", "sí verdadero"),
+    "north": ("north", "norte"),
+    "south": ("south", "sur"),
+    "east": ("east", "este"),
+    "west": ("west", "oeste"),
+    "comedy": ("comedy", "comedia"),
+    "drama": ("drama", "drama"),
+    "action": ("action", "acción"),
+    "horror": ("horror", "terror"),
+    "adventure": ("adventure", "aventura"),
+    "spring": ("spring", "primavera"),
+    "summer": ("summer", "verano"),
+    "autumn": ("autumn fall", "otoño"),
+    "winter": ("winter", "invierno"),
+    "spain": ("spain", "españa"),
+    "mexico": ("mexico", "méxico"),
+    "france": ("france", "francia"),
+    "germany": ("germany", "alemania"),
+    "italy": ("italy", "italia"),
+    "japan": ("japan", "japón"),
+    "brazil": ("brazil", "brasil"),
+}
+
 
 @cache
 def _concepts_by_stem() -> dict[str, frozenset[str]]:
+    return _by_stem(CONCEPTS)
+
+
+@cache
+def _value_concepts_by_stem() -> dict[str, frozenset[str]]:
+    return _by_stem(VALUE_CONCEPTS)
+
+
+def _by_stem(rows: dict[str, tuple[str, str]]) -> dict[str, frozenset[str]]:
     table: dict[str, set[str]] = {}
-    for concept, columns in CONCEPTS.items():
+    for concept, columns in rows.items():
         for word in " ".join(columns).split():
             table.setdefault(stem(fold(word)), set()).add(concept)
-    return {key: frozenset(concepts) for key, concepts in table.items()}
+    return {key: frozenset(found) for key, found in table.items()}
 
 
 @cache
@@ -183,3 +231,8 @@ def vocabulary(language: str) -> frozenset[str]:
 def concepts(word_stem: str) -> frozenset[str]:
     """Return what a stem can mean; empty when the table does not have it."""
     return _concepts_by_stem().get(word_stem, frozenset())
+
+
+def value_concepts(word_stem: str) -> frozenset[str]:
+    """Return what a stem can mean as a value in a cell."""
+    return _value_concepts_by_stem().get(word_stem, frozenset())

@@ -9,9 +9,8 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _VOWELS = "aeiouy"
 
 # Words that carry no content in either language: they may stand between the words of a mention.
-FILLERS = frozenset(
-    "a al an and con de del el en for in la las lo los of on per por the to un una y".split()
-)
+_FILLERS = "a al an and con de del el en for in la las lo los of on per por the to un una y"
+FILLERS = frozenset(_FILLERS.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,23 @@ from capibara6.errors import DataFileError
 
 BYTES_READ_MAX = 8 * 1024 * 1024  # no more of a file is looked at
 
+# Codecs that take the byte order mark off themselves. UTF-32 first: its mark begins like UTF-16's.
 _BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1a\x1b")
 _CONTROL_SHARE_MAX = 0.01
 
 
-def decode(name: str, content: bytes) -> str:
+def decode(name: str, content: bytes) -> tuple[str, str]:
     """Decode the first 8 MiB of a file: UTF-8, UTF-16, UTF-32, else Windows-1252.
+
+    Returns:
+        The text and the encoding, as Python names it.
 
     Raises:
         DataFileError: the content is empty or is not text.
@@ -26,9 +30,8 @@ def decode(name: str, content: bytes) -> str:
     if not content.strip(b" \t\r\n\0"):
         raise DataFileError(name, "it is empty", "Give a file with a header and rows")
     head = content[:BYTES_READ_MAX]
-    bom, encoding = next(((b, e) for b, e in _BOMS if head.startswith(b)), (b"", ""))
-    encoding = encoding or _without_bom(head)
-    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head[len(bom) :])
+    encoding = next((e for bom, e in _BOMS if head.startswith(bom)), "") or _without_bom(head)
+    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
     if _looks_binary(text):
         raise DataFileError(
             name,
@@ -36,7 +39,7 @@ def decode(name: str, content: bytes) -> str:
             "Give CSV, TSV, JSON or JSON Lines under that name, or an Excel or Parquet file "
             "with its own ending (.xlsx, .parquet)",
         )
-    return text
+    return text, encoding
 
 
 def _without_bom(head: bytes) -> str:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from capibara6.codegen.profiling.kinds import is_number
+from capibara6.codegen.profiling.layout import Table, layout_of
 from capibara6.errors import DataFileError
 
 COLUMNS_MAX = 16_384  # Excel's own limit; more is a mistake in the file
@@ -17,12 +18,13 @@ _SNIFFED_LINES = 50
 _LINE_CHARACTERS_SNIFFED_MAX = 200_000
 
 
-def read_delimited(name: str, text: str, complete: bool) -> tuple[list[str], list[list[str]]]:
-    """Return the header and up to 2,000 rows (fewer when there are many columns).
+def read_delimited(name: str, text: str, encoding: str, complete: bool) -> Table:
+    """Read the header and up to 2,000 rows (fewer when there are many columns).
 
     Args:
         name: the file's name, for errors and for the hint in its ending.
         text: the decoded beginning of the file.
+        encoding: what it was decoded from.
         complete: whether `text` is the whole file; otherwise its last line is dropped.
     """
     delimiter = sniff_delimiter(name, text)
@@ -42,9 +44,11 @@ def read_delimited(name: str, text: str, complete: bool) -> tuple[list[str], lis
     sampled = list(itertools.islice(rows, wanted))
     if not complete and len(sampled) < wanted and sampled:
         sampled.pop()  # cut in the middle
-    if header and all(is_number(cell) for cell in header):
-        return [f"column_{i + 1}" for i in range(len(header))], [header, *sampled]
-    return unique_names(header), sampled
+    named = not all(is_number(cell) for cell in header)
+    names = unique_names(header) if named else [f"column_{i + 1}" for i in range(len(header))]
+    sampled = sampled if named else [header, *sampled]
+    layout = layout_of(sampled, "delimited", encoding, delimiter, named)
+    return Table(tuple(names), tuple(map(tuple, sampled)), layout)
 
 
 def sniff_delimiter(name: str, text: str) -> str:

@@ -1,14 +1,31 @@
 """What kind of values a column holds.
 
-The recipes' programs decide by the same rules (recipes/programs/prelude.py): the same words for "missing",
-the same share of values that must fit.
+The recipes' programs (recipes/programs/prelude.py) take the kinds from here and know the same
+words for "missing".
 """
 
 import re
 from collections.abc import Iterable
 
 MISSING = frozenset(
-    ("", "na", "n/a", "nan", "null", "nil", "-", "--", "?", ".", "#n/a", "#n/d", "s/d", "n/d", "n.d.", "<na>")
+    (
+        "",
+        "na",
+        "n/a",
+        "nan",
+        "null",
+        "nil",
+        "-",
+        "--",
+        "?",
+        ".",
+        "#n/a",
+        "#n/d",
+        "s/d",
+        "n/d",
+        "n.d.",
+        "<na>",
+    )
 )
 # Values in a column of words ("no damage"), but no hindrance for a column of numbers.
 MISSING_AMONG_NUMBERS = frozenset(("none", "ninguno", "ninguna", "unknown", "desconocido"))
@@ -19,9 +36,7 @@ _NUMBER = re.compile(
 )
 _CODE = re.compile(r"0\d+")  # postal codes and the like keep their zeros
 _TIME = r"([T ,]+\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s?(am|pm|z|[+-]\d{2}:?\d{2})?)?"
-_MONTH = (
-    r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|ene|abr|ago|dic)[a-z]*\.?"
-)
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|ene|abr|ago|dic)[a-z]*\.?"
 _DATE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}"
     r"|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"

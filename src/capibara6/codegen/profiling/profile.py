@@ -1,11 +1,11 @@
 """From a file's bytes to its columns."""
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from capibara6.codegen.profiling.decoding import BYTES_READ_MAX, decode
 from capibara6.codegen.profiling.delimited import read_delimited
 from capibara6.codegen.profiling.kinds import is_missing, kind_of
+from capibara6.codegen.profiling.layout import Layout, Table
 from capibara6.codegen.profiling.records import read_records
 from capibara6.domain.requests import Column, DataFile
 from capibara6.errors import DataFileError
@@ -16,6 +16,7 @@ _EXAMPLES = 3
 _EXAMPLE_CHARACTERS_MAX = 40
 _DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".dat", "")
 _JSON = (".json", ".jsonl", ".ndjson")
+_FORMATS = {".xlsx": "excel", ".xlsm": "excel", ".ods": "excel", ".xls": "excel"}
 # Tables that only the program in the sandbox can read, and how their content begins.
 _BINARY_TABLES = {
     ".xlsx": (b"PK",),
@@ -27,24 +28,12 @@ _BINARY_TABLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The sampled part of a table, all cells as text, rows as long as they were in the file."""
-
-    names: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def values(self, index: int) -> list[str]:
-        """Return one column's cells; short rows give empty ones."""
-        return [row[index] if index < len(row) else "" for row in self.rows]
-
-
 def profile_file(name: str, content: bytes) -> DataFile:
     """Describe a data file's columns.
 
-    CSV, TSV, JSON (records or columns) and JSON Lines are profiled from their first 8 MiB and 2,000 rows;
-    of a wider table the first 2,000 columns. Excel, Parquet, Feather and files that are not tables come
-    back without columns: only the program in the sandbox reads them.
+    CSV, TSV, JSON (records or columns) and JSON Lines are profiled from their first 8 MiB and 2,000
+    rows; of a wider table the first 2,000 columns. Excel, Parquet, Feather and files that are not
+    tables come back without columns: only the program in the sandbox reads them.
 
     Raises:
         DataFileError: the file is empty, is binary under a text ending, is broken, or has more than
@@ -74,10 +63,23 @@ def sample_table(name: str, content: bytes) -> Table | None:
         return None
     if suffix not in _DELIMITED + _JSON:
         return None
-    text, complete = decode(name, content), len(content) <= BYTES_READ_MAX
+    (text, encoding), complete = decode(name, content), len(content) <= BYTES_READ_MAX
     read = read_records if suffix in _JSON else read_delimited
-    names, rows = read(name, text, complete)
-    return Table(tuple(names), tuple(map(tuple, rows))) if names else None
+    return read(name, text, encoding, complete)
+
+
+def file_layout(name: str, content: bytes) -> Layout | None:
+    """Say how a table is written; None when the file is not a table that recipes can read.
+
+    Raises:
+        DataFileError: as `profile_file`.
+    """
+    suffix = PurePosixPath(name.lower()).suffix
+    if suffix in _BINARY_TABLES:
+        _check_signature(name, suffix, content)
+        return Layout(_FORMATS.get(suffix, suffix[1:]))
+    table = sample_table(name, content)
+    return table.layout if table else None
 
 
 def _check_signature(name: str, suffix: str, content: bytes) -> None:

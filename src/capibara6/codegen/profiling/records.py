@@ -5,17 +5,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from capibara6.codegen.profiling.delimited import COLUMNS_MAX, ROWS_MAX
+from capibara6.codegen.profiling.layout import Table, layout_of
 from capibara6.errors import DataFileError
 
 _SPACE = " \t\r\n"
 
 
-def read_records(name: str, text: str, complete: bool) -> tuple[list[str], list[list[str]]]:
-    """Return the names and up to 2,000 rows of a JSON table; both empty when it is not a table.
+def read_records(name: str, text: str, encoding: str, complete: bool) -> Table | None:
+    """Read up to 2,000 rows of a JSON table; None when it is JSON but not a table.
 
     Args:
         name: the file's name, for errors.
         text: the decoded beginning of the file.
+        encoding: what it was decoded from.
         complete: whether `text` is the whole file.
     """
     try:
@@ -25,15 +27,16 @@ def read_records(name: str, text: str, complete: bool) -> tuple[list[str], list[
             name, f"it is not valid JSON ({error})", "Check it with `python -m json.tool`"
         ) from error
     if not records:
-        return [], []
-    names = list(dict.fromkeys(str(key) for record in records for key in record))
+        return None
+    names = list(dict.fromkeys(key for record in records for key in record))
     if len(names) > COLUMNS_MAX:
         raise DataFileError(
             name,
             f"its records have {len(names):,} different keys; at most {COLUMNS_MAX:,} can be used",
             "Give a list of records that share their keys",
         )
-    return names, [[_cell(record.get(key)) for key in names] for record in records]
+    rows = tuple(tuple(_cell(record.get(key)) for key in names) for record in records)
+    return Table(tuple(names), rows, layout_of(rows, "json", encoding))
 
 
 def _records(text: str, complete: bool) -> list[dict[str, Any]]:
