@@ -54,8 +54,11 @@ class Contexts:
         }
 
     def set_environment(self, env: Mapping[str, str]) -> None:
-        """Set the variables of every kernel that is started from now on."""
-        self._env = dict(env)
+        """Set variables for every kernel: those that run take them with their next execution."""
+        self._env.update(env)
+        for context in self._contexts.values():
+            if isinstance(context.kernel, PythonKernel):
+                context.kernel.set_environment(env)
 
     def adopt(self, context_id: str, cwd: str, fds: list[int]) -> None:
         """Take a Python kernel that the host has forked: its socket, stdout and stderr."""

@@ -1,27 +1,26 @@
 """The Python kernel: runs cells in the process that a kernel zygote forked, and nothing else.
 
-It talks wire frames on one socket with the agent, one request at a time:
+It talks JSON lines on one socket with the agent, one request at a time; `env` holds for the request,
+`environment` for good:
 
-    to us      {"code": str, "env": {str: str}}
+    to us      {"code": str, "env": {str: str}, "environment": {str: str}}
     from us    {"pid": int} once, events in E2B's form, and {"end": true} after each request
 
 Standard output and error are pipes that the agent reads, so that child processes and C code are
 heard too. The process belongs to the user's code: nothing in it is trusted by the agent.
 """
 
+import asyncio
 import contextlib
 import io
+import json
 import os
 import signal
 import socket
-import struct
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
-from capibara6_guest import wire
-
-_HEADER: Final = struct.Struct(">BI")
 _INTERRUPT: Final = {signal.SIGINT}
 
 
@@ -34,6 +33,8 @@ class Connection:
     def open(self, fd: int) -> None:
         """Take the forked process's own socket and say hello."""
         self._socket = socket.socket(fileno=fd)
+        # Unbuffered would read byte by byte; one request at a time never leaves a second behind.
+        self._requests = self._socket.makefile("rb")
         self.publish({"pid": os.getpid()})
 
     def publish(self, event: dict[str, Any]) -> None:
@@ -42,7 +43,7 @@ class Connection:
             return
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
         try:
-            self._socket.sendall(wire.encode_message(event))
+            self._socket.sendall(json.dumps(event).encode() + b"\n")
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -52,25 +53,15 @@ class Connection:
         Raises:
             EOFError: the agent is gone.
         """
-        kind, length = _HEADER.unpack(self._read(_HEADER.size))
-        payload = self._read(length)
-        if kind != wire.MESSAGE:
-            raise EOFError(f"unexpected frame kind {kind}")
-        return wire.decode_message(payload)
+        line = self._requests.readline()
+        if not line:
+            raise EOFError("the agent closed the socket")
+        request: dict[str, Any] = json.loads(line)
+        return request
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""
         return self._socket.fileno() if self._socket is not None else -1
-
-    def _read(self, count: int) -> bytes:
-        assert self._socket is not None
-        data = bytearray()
-        while len(data) < count:
-            piece = self._socket.recv(count - len(data))
-            if not piece:
-                raise EOFError("the agent closed the socket")
-            data += piece
-        return bytes(data)
 
 
 class PythonKernel:
@@ -79,21 +70,45 @@ class PythonKernel:
     def __init__(self, shell: Any, connection: Connection) -> None:
         self._shell = shell
         self._connection = connection
+        self._runner: asyncio.Runner | None = None
+        shell.loop_runner = self._run_coroutine
+
+    def _run_coroutine(self, cell: Coroutine[Any, Any, Any]) -> Any:
+        """Run a cell with top-level await, in one loop for all cells; an interrupt cancels it."""
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(cell)
+
+    def _run_tasks_until_request(self) -> None:
+        """Let tasks that cells have left behind go on while no request waits."""
+        if self._runner is None:
+            return
+        loop = self._runner.get_loop()
+        if asyncio.all_tasks(loop):
+            readable = loop.create_future()
+            loop.add_reader(self._connection.fileno(), _resolve, readable)
+            try:
+                loop.run_until_complete(readable)
+            finally:
+                loop.remove_reader(self._connection.fileno())
 
     def serve(self) -> None:
         """Run cells until the agent is gone."""
         while True:
-            self._shell.cell_loop.run_tasks_until_readable(self._connection.fileno())
+            self._run_tasks_until_request()
             try:
                 request = self._connection.receive()
             except EOFError:
                 return
+            os.environ.update(request["environment"])
             self._run(str(request["code"]), request["env"])
             self._connection.publish({"end": True})
 
     def _run(self, code: str, env: Mapping[str, str]) -> None:
         before = _set_environment(env)
         try:
+            count = self._shell.execution_count
+            self._connection.publish({"type": "number_of_executions", "execution_count": count})
             with _interruptible():
                 self._shell.run_cell(code, store_history=True)
         except KeyboardInterrupt:  # it came between the cell's last step and our own
@@ -103,6 +118,11 @@ class PythonKernel:
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(ValueError, OSError, AttributeError):  # the user's by now
                     stream.flush()
+
+
+def _resolve(readable: "asyncio.Future[None]") -> None:
+    if not readable.done():
+        readable.set_result(None)
 
 
 @contextlib.contextmanager

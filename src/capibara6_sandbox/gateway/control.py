@@ -60,12 +60,12 @@ class TimeoutBody(BaseModel):
     timeout: Timeout
 
 
-def create_control_app(keeper: Keeper, keys: KeyMiddleware | Any, domain: str) -> Starlette:
+def create_control_app(keeper: Keeper, key: str, domain: str) -> Starlette:
     """Build the control plane.
 
     Args:
         keeper: all sandboxes.
-        keys: arguments of KeyMiddleware: the accepted API key.
+        key: the accepted API key.
         domain: what sandboxes report as their domain, with port; used by `get_host`.
     """
     control = Control(keeper, domain)
@@ -85,7 +85,7 @@ def create_control_app(keeper: Keeper, keys: KeyMiddleware | Any, domain: str) -
             Route("/sandboxes/{id}/metrics", control.metrics, methods=["GET"]),
             Route("/templates", control.templates, methods=["GET"]),
         ],
-        middleware=[Middleware(KeyMiddleware, key=keys)],
+        middleware=[Middleware(KeyMiddleware, key=key)],
         exception_handlers={
             SandboxServerError: failures.on_server_error,
             CallError: failures.on_call_error,

@@ -34,7 +34,10 @@ _ZYGOTE_ENVIRONMENT: Final = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
-    "MPLCONFIGDIR": "/opt/matplotlib",
+    "NUMEXPR_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MPLCONFIGDIR": "/tmp/matplotlib",
 }
 
 

@@ -13,6 +13,8 @@ root; the view itself is dropped, so that no path leads back. Standard library o
     /stage      where a sandbox assembles its root
 """
 
+import functools
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +101,8 @@ def enter_template(template: str, python_prefix: str) -> None:
     linux.mount("/packages", f"{root}{GUEST_PACKAGES}", None, MS_BIND | MS_REC)
     linux.mount("/dev", f"{root}/dev", None, MS_BIND | MS_REC)
     linux.mount("/proc", f"{root}/proc", None, MS_BIND | MS_REC)
+    for scratch in ("tmp", "dev/shm"):
+        linux.mount("tmpfs", f"{root}/{scratch}", "tmpfs", MS_NOSUID | MS_NODEV, "size=16m")
     linux.change_root(str(root))
 
 
@@ -139,27 +143,24 @@ def _fill_upper(root: Root) -> None:
 
     The template's own files belong to the host and so, inside, to nobody.
     """
-    owned, upper = f"/templates/{root.template}/owned", "/stage/upper"
-    _copy_tree(f"{owned}/root", upper, None)
-    _copy_tree(f"{owned}/user", upper, USER_ID if root.privileged else None)
-    Path(upper, "etc/hostname").write_text(f"{root.host_name}\n")
-
-
-def _copy_tree(source: str, target: str, owner: int | None) -> None:
-    for entry in os.scandir(source):
-        destination = f"{target}/{entry.name}"
-        if os.path.exists(destination):
-            _copy_tree(entry.path, destination, owner)
-            continue
-        if entry.is_dir():
-            os.mkdir(destination)
-            _copy_tree(entry.path, destination, owner)
+    for path, mode, owner, text in read_owned(root.template):
+        target = f"/stage/upper/{path}"
+        if text is None:
+            os.mkdir(target)
         else:
-            with open(entry.path, "rb") as original, open(destination, "xb") as copy:
-                copy.write(original.read())
-        os.chmod(destination, entry.stat().st_mode & 0o7777)
-        if owner is not None:
-            os.chown(destination, owner, owner)
+            Path(target).write_text(text)
+        os.chmod(target, mode)
+        if owner == "user" and root.privileged:
+            os.chown(target, USER_ID, USER_ID)
+    Path("/stage/upper/etc/hostname").write_text(f"{root.host_name}\n")
+
+
+@functools.cache
+def read_owned(template: str) -> list[tuple[str, int, str, str | None]]:
+    """Read a template's list of what sandboxes may change; see templates.skeleton."""
+    entries: list[tuple[str, int, str, str | None]]
+    entries = json.loads(Path(f"/templates/{template}/owned.json").read_text())
+    return entries
 
 
 def _mount_shared(new: Path, python_prefix: str) -> None:

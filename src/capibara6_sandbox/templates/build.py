@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Final
 
 from capibara6_sandbox.templates.catalog import Environment
-from capibara6_sandbox.templates.skeleton import lay_skeleton
+from capibara6_sandbox.templates.skeleton import lay_skeleton, write_owned
 
 Progress = Callable[[float, str], None]
 
-_FORMAT: Final = "3"  # raise when the layout of a built template changes
+_FORMAT: Final = "1"  # raise when the layout of a built template changes
 _FONT_CACHE: Final = "opt/matplotlib"
 
 
@@ -101,7 +101,7 @@ def _build_aside(built: BuiltEnvironment, templates: Path, progress: Progress) -
 def _fill(built: BuiltEnvironment, aside: Path, progress: Progress) -> None:
     environment, venv = built.environment, aside / "rootfs/opt/venv"
     progress(0.0, f"{environment.name}: directories")
-    lay_skeleton(aside, built.python_prefix)
+    lay_skeleton(aside / "rootfs", built.python_prefix)
     progress(0.05, f"{environment.name}: Python environment")
     _uv("venv", "--relocatable", "--python", _base_executable(), str(venv))
     if environment.requirements:
@@ -136,9 +136,9 @@ def _cache_fonts(venv: Path, cache: Path) -> None:
 
 def _let_users_install(venv: Path, aside: Path) -> None:
     """Give the directories that pip writes to the sandbox's user, in the writable layer."""
-    rootfs = aside / "rootfs"
-    for folder in (venv / "bin", *venv.glob("lib/python3*/site-packages")):
-        (aside / "owned/user" / folder.relative_to(rootfs)).mkdir(parents=True, exist_ok=True)
+    folders = (venv / "bin", *venv.glob("lib/python3*/site-packages"))
+    names = [str(folder.relative_to(aside / "rootfs")) for folder in folders]
+    write_owned(aside / "owned.json", names)
 
 
 def _uv(*arguments: str) -> None:

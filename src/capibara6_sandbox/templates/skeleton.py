@@ -1,10 +1,13 @@
 """The plain part of a root file system: directories, accounts and a minimal /etc.
 
-`rootfs` is the read-only layer. What sandboxes may change lies beside it, in `owned/root` and
-`owned/user`, and is copied into each sandbox's writable layer with that owner.
+`rootfs` is the read-only layer. What sandboxes may change stands beside it, in `owned.json`, and is
+written into each sandbox's writable layer with its owner: a list of [path, mode, owner, text],
+parents first; text is null for a directory.
 """
 
+import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -50,19 +53,50 @@ protocols: files
 """
 
 
-def lay_skeleton(target: Path, python_prefix: str) -> None:
-    """Create `rootfs` and `owned` in `target`.
+def lay_skeleton(rootfs: Path, python_prefix: str) -> None:
+    """Create the directories and the /etc of a root file system.
 
     Raises:
         OSError: this host's /bin is no link to /usr/bin (a distribution without merged /usr).
     """
-    rootfs, owned = target / "rootfs", target / "owned"
     for name in (*_FOLDERS, *([python_prefix.strip("/")] if python_prefix else [])):
         (rootfs / name).mkdir(parents=True, exist_ok=True)
     for name in _LINKED_TO_USR:
         _link(name, rootfs)
     _write_etc(rootfs / "etc")
-    _write_owned(owned)
+
+
+def write_owned(path: Path, user_folders: Iterable[str]) -> None:
+    """Write the list of what sandboxes may change.
+
+    Args:
+        path: of the file.
+        user_folders: further directories of the template that its user may write to.
+    """
+    entries: list[tuple[str, int, str, str | None]] = [
+        ("etc", 0o755, "root", None),
+        ("root", 0o700, "root", None),
+        ("run", 0o755, "root", None),
+        ("tmp", 0o1777, "root", None),
+        ("var", 0o755, "root", None),
+        ("var/tmp", 0o1777, "root", None),
+        ("home", 0o755, "root", None),
+        ("home/user", 0o755, "user", None),
+        ("etc/passwd", 0o644, "root", _PASSWD),
+        ("etc/group", 0o644, "root", _GROUP),
+        ("etc/hosts", 0o644, "root", "127.0.0.1 localhost\n::1 localhost\n"),
+        ("etc/resolv.conf", 0o644, "root", ""),
+        ("home/user/.bashrc", 0o644, "user", ""),
+        ("home/user/.profile", 0o644, "user", ""),
+    ]
+    made = {entry[0] for entry in entries}
+    for folder in user_folders:
+        for part in reversed([Path(folder), *Path(folder).parents][:-1]):
+            if str(part) not in made:
+                made.add(str(part))
+                owner = "user" if str(part) == folder else "root"
+                entries.append((str(part), 0o755, owner, None))
+    path.write_text(json.dumps(entries))
 
 
 def _link(name: str, rootfs: Path) -> None:
@@ -86,24 +120,3 @@ def _write_etc(etc: Path) -> None:
     (etc / "os-release").symlink_to("../usr/lib/os-release")
     (etc / "profile").write_text(_PROFILE)
     (etc / "nsswitch.conf").write_text(_NSSWITCH)
-
-
-def _write_owned(owned: Path) -> None:
-    root, user = owned / "root", owned / "user"
-    for folder, mode in (
-        (root / "etc", 0o755),
-        (root / "root", 0o700),
-        (root / "run", 0o755),
-        (root / "tmp", 0o1777),
-        (root / "var/tmp", 0o1777),
-        (root / "home", 0o755),
-        (user / "home/user", 0o755),
-    ):
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(mode)
-    (root / "etc/passwd").write_text(_PASSWD)
-    (root / "etc/group").write_text(_GROUP)
-    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
-    (root / "etc/resolv.conf").write_text("")
-    (user / "home/user/.bashrc").write_text("")
-    (user / "home/user/.profile").write_text("")

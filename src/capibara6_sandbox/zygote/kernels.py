@@ -14,24 +14,27 @@ namespaces itself. Single-threaded; only standard library and the template's own
 import gc
 import importlib
 import os
+import shutil
 import socket
 import sys
-import threading
 import traceback
 from typing import Any, Final, NoReturn
 
-from capibara6_guest import python_display, python_kernel
+from capibara6_guest import python_display, python_fork, python_kernel
 from capibara6_sandbox.isolation import identity, linux, seccomp
 from capibara6_sandbox.zygote import children
 from capibara6_sandbox.zygote.channel import Channel
 
 CHANNEL_FD: Final = 3
+FONT_CACHE: Final = "/opt/matplotlib"
 _JOINED = sum(linux.NAMESPACES.values()) & ~linux.CLONE_NEWPID
 
 
 def main() -> None:
     """Import what the template lists, warm it, and serve until the server is gone."""
     linux.set_process_name("c6-zygote")
+    # Matplotlib wants to write where it finds its cache of fonts.
+    shutil.copytree(FONT_CACHE, os.environ["MPLCONFIGDIR"], dirs_exist_ok=True)
     channel = Channel(socket.socket(fileno=CHANNEL_FD))
     try:
         zygote = KernelZygote(os.environ.pop("CAPIBARA6_PRELOAD", "").split())
@@ -47,12 +50,11 @@ class KernelZygote:
 
     def __init__(self, preload: list[str]) -> None:
         self._connection = python_kernel.Connection()
+        # The shell comes first: some libraries ask at their import whether there is one.
+        self._shell = python_display.prepare_shell(self._connection.publish)
         for module in preload:
             importlib.import_module(module)
-        self._shell = python_display.prepare_shell(self._connection.publish)
-        python_display.warm(self._shell)
-        if threading.active_count() > 1 or len(os.listdir("/proc/self/task")) > 1:
-            raise RuntimeError("a preloaded module started a thread; a zygote must have none")
+        python_fork.warm(self._shell)
         self._filter = seccomp.build_filter()
         self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         sys.path = [entry for entry in sys.path if not entry.startswith("/opt/capibara6")]
@@ -91,7 +93,7 @@ class KernelZygote:
                 self._connection,
                 (kernel, out, err),
                 message["cwd"],
-                python_display.after_fork,
+                python_fork.after_fork,
             )
         except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
             traceback.print_exc()

@@ -89,6 +89,7 @@ class Nursery:
     ) -> tuple[dict[str, Any], list[int]]:
         uid_base = message.pop("uid_base")
         root = rootfs.Root(**message, privileged=self._privileged)
+        rootfs.read_owned(root.template)  # once for all forks
         gate_reading, gate_writing = os.pipe2(os.O_CLOEXEC)
         pid, pidfd = linux.clone3(_ALL_NAMESPACES)
         if pid == 0:

@@ -1,0 +1,1 @@
+class BashKernel: pass

@@ -1,0 +1,95 @@
+"""The agent's side of a Python kernel that the host has forked and handed over.
+
+The process belongs to the user's code; all it can do here is to send events of its own making.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+from capibara6_guest.kernels import Kernel
+from capibara6_guest.kernels.streams import KernelStreams, MessageError
+
+_DIED: Final = (
+    "The kernel died while it ran this code. Its variables are lost; the next execution starts "
+    "with a fresh kernel."
+)
+
+
+class PythonKernel(Kernel):
+    """A forked Python kernel.
+
+    Args:
+        channel: its socket; the object owns all three descriptors.
+        stdout: the reading end of its standard output.
+        stderr: the reading end of its standard error.
+    """
+
+    def __init__(self, channel: int, stdout: int, stderr: int) -> None:
+        self._requests = socket.socket(fileno=os.dup(channel))
+        self._requests.setblocking(False)
+        self._streams = KernelStreams(channel, stdout, stderr)
+        self._pidfd = -1
+        self._environment: dict[str, str] = {}
+        self._alive = True
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can execute."""
+        return self._alive
+
+    def set_environment(self, env: Mapping[str, str]) -> None:
+        """Set variables for good, before the next execution."""
+        self._environment.update(env)
+
+    async def execute(self, code: str, env: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
+        """Run `code`; see `Kernel.execute`."""
+        self._streams.stop_idling(keep=True)
+        request = {"code": code, "env": dict(env), "environment": self._environment}
+        self._environment = {}
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.sock_sendall(self._requests, json.dumps(request).encode() + b"\n")
+            while True:
+                message = await self._streams.read()
+                if "end" in message:
+                    break
+                if "pid" in message:
+                    self._open_process(message["pid"])
+                elif isinstance(message.get("type"), str):
+                    yield message
+        except (EOFError, MessageError, OSError) as cause:
+            self._alive = False
+            text = _DIED if isinstance(cause, EOFError | OSError) else f"{_DIED} ({cause})"
+            yield {"type": "error", "name": "KernelDied", "value": text, "traceback": text}
+        if self._alive:
+            self._streams.start_idling()
+
+    def _open_process(self, pid: object) -> None:
+        """Take the handle of the kernel, which names itself before it runs anybody's code."""
+        if self._pidfd < 0 and isinstance(pid, int) and pid > 1:
+            self._pidfd = os.pidfd_open(pid)
+
+    async def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the running cell."""
+        self._signal(signal.SIGINT)
+
+    async def stop(self) -> None:
+        """Kill the kernel. Idempotent."""
+        self._alive = False
+        self._signal(signal.SIGKILL)
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+        self._requests.close()  # a kernel that has not said hello yet ends by itself
+        self._streams.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)

@@ -1,0 +1,154 @@
+"""The three streams that come from a kernel's process, merged in the order of events."""
+
+import asyncio
+import contextlib
+import json
+import os
+from collections import deque
+from typing import Any, Final
+
+from capibara6_guest.kernels.output import READ_BYTES_MAX, OutputPipe
+
+MESSAGE_BYTES_MAX: Final = 64 * 1024 * 1024
+
+
+class MessageError(Exception):
+    """A kernel sent something that is no message."""
+
+
+class MessagePipe:
+    """A pipe of JSON objects, one a line.
+
+    Args:
+        fd: the reading end; the object owns it.
+    """
+
+    def __init__(self, fd: int) -> None:
+        os.set_blocking(fd, False)
+        self.fd = fd
+        self.ended = False
+        self._buffer = bytearray()
+        self._searched = 0
+
+    def fill(self) -> None:
+        """Read what the pipe holds now."""
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(self.fd, READ_BYTES_MAX)
+            self.ended = not data
+            self._buffer += data
+
+    def take_all(self) -> list[dict[str, Any]]:
+        """Return the complete messages.
+
+        Raises:
+            MessageError: a line is no JSON object, or too long.
+        """
+        messages = []
+        while (message := self._take()) is not None:
+            messages.append(message)
+        return messages
+
+    def _take(self) -> dict[str, Any] | None:
+        end = self._buffer.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._buffer)
+            if self._searched > MESSAGE_BYTES_MAX:
+                raise MessageError(f"a message of more than {MESSAGE_BYTES_MAX} bytes")
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._searched = 0
+        return _parse(line)
+
+    def close(self) -> None:
+        """Give the descriptor back. Idempotent."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd, self.ended = -1, True
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as cause:
+        raise MessageError(f"a message that is not JSON: {cause}") from None
+    if not isinstance(message, dict):
+        raise MessageError("a message that is not a JSON object")
+    return message
+
+
+class KernelStreams:
+    """Reads a kernel's messages, standard output and standard error, on demand.
+
+    Output that was written before a message comes before it. The descriptors are owned.
+    """
+
+    def __init__(self, messages_fd: int, stdout_fd: int, stderr_fd: int) -> None:
+        self._messages = MessagePipe(messages_fd)
+        self._outputs = (OutputPipe(stdout_fd, "stdout"), OutputPipe(stderr_fd, "stderr"))
+        self._collected: deque[dict[str, Any]] = deque()
+
+    async def read(self) -> dict[str, Any]:
+        """Wait for the next event or message.
+
+        Raises:
+            EOFError: the process has closed its messages, that is, has ended; all is read.
+            MessageError: it sent something else.
+        """
+        loop = asyncio.get_running_loop()
+        while not self._collected:
+            if self._messages.ended:
+                raise EOFError
+            self._collect(loop.time())
+            if not self._collected and not self._messages.ended:
+                await self._wait(loop)
+        return self._collected.popleft()
+
+    def _collect(self, now: float) -> None:
+        """Look for messages first; what was printed before them is then there to be read.
+
+        Each output is read once, so that a program that prints without end delays no message.
+        """
+        self._messages.fill()
+        messages = self._messages.take_all()
+        for output in self._outputs:
+            output.fill(now)
+            event = output.take(now, flush=bool(messages) or self._messages.ended)
+            if event is not None:
+                self._collected.append(event)
+        self._collected.extend(messages)
+
+    async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        readable = loop.create_future()
+        fds = [pipe.fd for pipe in (self._messages, *self._outputs) if not pipe.ended]
+        for fd in fds:
+            loop.add_reader(fd, _resolve, readable)
+        dues = [due for output in self._outputs if (due := output.due()) is not None]
+        timer = loop.call_at(min(dues), _resolve, readable) if dues else None
+        try:
+            await readable
+        finally:
+            if timer is not None:
+                timer.cancel()
+            for fd in fds:
+                loop.remove_reader(fd)
+
+    def start_idling(self) -> None:
+        """Keep background output flowing while no cell runs."""
+        for output in self._outputs:
+            output.start_idling()
+
+    def stop_idling(self, *, keep: bool) -> None:
+        """End that; `keep` the last of what was read for the next cell."""
+        for output in self._outputs:
+            output.stop_idling(keep=keep)
+
+    def close(self) -> None:
+        """Give all descriptors back. Idempotent."""
+        for pipe in (self._messages, *self._outputs):
+            pipe.close()
+
+
+def _resolve(readable: "asyncio.Future[None]") -> None:
+    if not readable.done():
+        readable.set_result(None)

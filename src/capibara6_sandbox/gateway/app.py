@@ -1,0 +1,23 @@
+"""Joins the server's applications into one."""
+
+from capibara6_sandbox.gateway.code_interpreter import create_code_interpreter_app
+from capibara6_sandbox.gateway.control import create_control_app
+from capibara6_sandbox.gateway.dispatch import Dispatcher
+from capibara6_sandbox.gateway.envd import create_envd_app
+from capibara6_sandbox.host.keeper import Keeper
+
+
+def create_app(keeper: Keeper, key: str, domain: str) -> Dispatcher:
+    """Build the server's ASGI application.
+
+    Args:
+        keeper: all sandboxes.
+        key: the API key of the control plane.
+        domain: what sandboxes report as their domain, with port.
+    """
+    return Dispatcher(
+        keeper,
+        create_control_app(keeper, key, domain),
+        create_envd_app(),
+        create_code_interpreter_app(),
+    )

@@ -1,0 +1,174 @@
+"""The server's process: reads its arguments, starts the keeper, serves HTTP until told to stop."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NoReturn
+
+import structlog
+import uvicorn
+
+from capibara6_sandbox.gateway.app import create_app
+from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
+from capibara6_sandbox.host.zygotes import ZygoteError
+from capibara6_sandbox.templates.build import TemplateBuildError
+
+PORT_DEFAULT: Final = 49982
+_KEY_FORM: Final = re.compile(r"^e2b_[0-9a-f]{8,}$")
+_IDLE_CHECK_S: Final = 1.0
+
+_log = structlog.get_logger()
+
+
+def main() -> None:
+    """Run the command line."""
+    arguments = _parser().parse_args()
+    if arguments.command == "doctor":
+        from capibara6_sandbox.doctor import report
+
+        sys.exit(report(as_json=arguments.json))
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    key = arguments.api_key or os.environ.get("E2B_API_KEY") or f"e2b_{secrets.token_hex(20)}"
+    if not _KEY_FORM.match(key):
+        _fail("--api-key: clients accept only keys of the form e2b_ and hex digits")
+    asyncio.run(_serve(arguments, key))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="capibara6-sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="serve E2B's protocol")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=PORT_DEFAULT, help="0: any free port")
+    serve.add_argument("--api-key", default="", help="default: $E2B_API_KEY, else a random one")
+    serve.add_argument("--domain", default="", help="what sandboxes report; default: the address")
+    serve.add_argument("--data", type=Path, default=None, help="default: $CAPIBARA6_HOME")
+    serve.add_argument("--state", type=Path, default=None, help="write address and key here")
+    serve.add_argument("--idle-timeout", type=float, default=0, help="stop after seconds idle")
+    serve.add_argument("--pool", type=int, default=2, help="ready sandboxes of each template")
+    serve.add_argument("--max-sandboxes", type=int, default=1000)
+    doctor = commands.add_parser("doctor", help="say which walls hold on this machine")
+    doctor.add_argument("--json", action="store_true")
+    return parser
+
+
+def data_folder() -> Path:
+    """Return where built templates lie: $CAPIBARA6_HOME, else below the user's data folder."""
+    if os.environ.get("CAPIBARA6_HOME"):
+        return Path(os.environ["CAPIBARA6_HOME"])
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "capibara6")
+
+
+def _fail(message: str) -> NoReturn:
+    print(message, file=sys.stderr)  # noqa: T201 - the command's own output
+    sys.exit(2)
+
+
+async def _serve(arguments: argparse.Namespace, key: str) -> None:
+    listener = _listen(arguments.host, arguments.port)
+    host, port = listener.getsockname()[:2]
+    keeper = Keeper(
+        KeeperSettings(
+            data=arguments.data or data_folder(),
+            sandboxes_max=arguments.max_sandboxes,
+            pool_size=arguments.pool,
+        )
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        await keeper.start(_report_progress)
+        app = create_app(keeper, key, arguments.domain or f"{host}:{port}")
+        async with _serving(app, listener):
+            _announce(f"http://{host}:{port}", key, arguments.state)
+            await _wait_for_end(keeper, stop, arguments.idle_timeout)
+    except (TemplateBuildError, ZygoteError, OSError) as cause:
+        _fail(f"The sandbox server cannot start: {cause}\nRun `capibara6 doctor` for what to do.")
+    finally:
+        await keeper.stop()
+        if arguments.state is not None:
+            arguments.state.unlink(missing_ok=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as cause:
+        _fail(f"Cannot listen on {host}:{port} ({cause.strerror}). Choose another --port.")
+    return listener
+
+
+def _report_progress(fraction: float, message: str) -> None:
+    line = json.dumps({"progress": round(fraction, 3), "message": message})
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - read by whoever started the server
+
+
+@contextlib.asynccontextmanager
+async def _serving(app: object, listener: socket.socket):  # type: ignore[no-untyped-def]
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve([listener]))  # noqa: SLF001 - without its signals
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.005)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _announce(url: str, key: str, state: Path | None) -> None:
+    line = f"export E2B_API_URL={url} E2B_SANDBOX_URL={url} E2B_API_KEY={key}"
+    print(line, flush=True)  # noqa: T201 - the command's own output
+    if state is not None:
+        record = {
+            "pid": os.getpid(),
+            "api_url": url,
+            "api_key": key,
+            "started_at": datetime.now(UTC).isoformat(),
+        }
+        _write_private(state, json.dumps(record))
+
+
+def _write_private(path: Path, text: str) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(text)
+    aside.replace(path)
+
+
+async def _wait_for_end(keeper: Keeper, stop: asyncio.Event, idle_timeout_s: float) -> None:
+    """Wait for a signal, or until no sandbox has run for `idle_timeout_s` (0: for ever)."""
+    last_used = time.monotonic()
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_CHECK_S):
+                await stop.wait()
+        if any(True for _ in keeper.all()):
+            last_used = time.monotonic()
+        if idle_timeout_s and time.monotonic() - last_used > idle_timeout_s:
+            _log.info("idle", seconds=idle_timeout_s)
+            return
