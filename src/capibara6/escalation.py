@@ -4,13 +4,10 @@ Pure; knows the tiers by name and order only.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from capibara6.domain.ports import ProgramWriter
 from capibara6.errors import UnknownTierError
 from capibara6.progress import Attempt
-
-RECIPE_TIER: Final = "recipe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +37,7 @@ class Ladder:
         pinned = attempt.request.tier is not None  # the user chose the tier: the run stays on it
         if not pinned and (stronger := self._stronger(attempt.tier)):
             return stronger
-        # A recipe is deterministic: what failed once fails again.
-        may_repeat = attempt.writer_answers and attempt.tier != RECIPE_TIER
-        return attempt.tier if may_repeat else None
+        return attempt.tier if attempt.writer_answers else None
 
     def _stronger(self, tier: str) -> str | None:
         later = self.tiers[self.tiers.index(tier) + 1 :]

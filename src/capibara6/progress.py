@@ -74,6 +74,9 @@ class Progress:
 
     def given_up(self, attempt: Attempt) -> RunFinished:
         """The end of a run after an attempt that led nowhere."""
+        if isinstance(attempt.refusal, RequestError) and attempt.previous:
+            # The writer has nothing left to try; what failed is the program before.
+            return self.failed("program_failed", str(attempt.refusal))
         if attempt.refusal:
             return self.failed(attempt.refusal.code, str(attempt.refusal))
         return self.program_failed(attempt.diagnosis or Diagnosis("unknown", "", ""))

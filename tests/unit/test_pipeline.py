@@ -128,13 +128,16 @@ async def test_a_recipe_says_that_no_model_was_used_in_the_language_of_the_quest
     assert last.answer == "42\n\n(No se usó ningún modelo: responde la receta «count».)"
 
 
-async def test_a_recipe_that_failed_is_not_tried_again():
-    writer = ScriptedWriter("recipe", "p", "again")
+async def test_a_recipe_with_nothing_left_to_try_ends_as_a_failed_program():
+    writer = ScriptedWriter("recipe", "p", RequestError("The recipe failed: no rows."))
 
     events = await collect(pipeline([writer], ScriptedExecutor(BAD)).run(question()))
 
-    assert "RepairStarted" not in names(events)
-    assert events[-1].error_code == "program_failed"
+    assert writer.asked[1].program.code == "p"
+    assert (events[-1].error_code, events[-1].error) == (
+        "program_failed",
+        "The recipe failed: no rows.",
+    )
 
 
 async def test_a_recipe_that_does_not_apply_leaves_the_question_to_a_model():

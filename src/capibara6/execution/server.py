@@ -39,7 +39,7 @@ class EmbeddedServer:
     """The embedded server of one data directory.
 
     Args:
-        home: the platform's data directory; the state file, lock and log lie in `home/embedded`.
+        home: the platform's data directory; the state file, lock and log lie in it.
         idle_timeout_s: the server ends by itself after so long without a sandbox; None: never.
         command: how it is started.
         environment: what the allow-list picks the server's environment from.
@@ -53,7 +53,6 @@ class EmbeddedServer:
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._home = home
-        self._folder = home / "embedded"
         self._idle_timeout_s = idle_timeout_s
         self._command = tuple(command)
         self._environment = environment
@@ -62,12 +61,12 @@ class EmbeddedServer:
     @property
     def state_file(self) -> Path:
         """Where the server says that it is ready, and where."""
-        return self._folder / "server.json"
+        return self._home / "sandbox-server.json"
 
     @property
     def log_file(self) -> Path:
         """The server's standard error."""
-        return self._folder / "server.log"
+        return self._home / "sandbox-server.log"
 
     async def running(self) -> ServerAddress | None:
         """The running server, if one runs and answers."""
@@ -85,7 +84,7 @@ class EmbeddedServer:
         """
         if address := await self.running():
             return address
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with self._only_starter():
             # Another process may have started it while we waited for our turn.
             return await self.running() or await self._start(notify)
@@ -98,7 +97,7 @@ class EmbeddedServer:
 
     @asynccontextmanager
     async def _only_starter(self) -> AsyncIterator[None]:
-        lock = os.open(self._folder / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(self._home / "sandbox-server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             while True:
                 try:
