@@ -11,8 +11,8 @@ from capibara6.cli import exit_codes
 from capibara6.cli.terminal import environment_language, messages
 from capibara6.config import load_settings, require_keys_off_loopback
 from capibara6.errors import ConfigurationError
-from capibara6.execution.server import COMMAND, EmbeddedServer
-from capibara6.execution.server_environment import server_environment
+from capibara6.supervision.server import COMMAND, EmbeddedServer
+from capibara6.supervision.environment import server_environment
 from capibara6.main import create_app
 from capibara6.texts import say
 
@@ -92,4 +92,3 @@ async def serve_sandboxes(host: str | None, port: int | None, api_key: str | Non
         environment["E2B_API_KEY"] = api_key  # not as an argument, which every user can read
     sys.stdout.flush()
     os.execve(arguments[0], arguments, environment)  # noqa: S606 - no shell wanted
-

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from capibara6.execution.server import Notify
+from capibara6.supervision.server import Notify
 from capibara6.texts import DEFAULT_LANGUAGE, LANGUAGES, say
 
 _KEPT = frozenset("\n\t")

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from capibara6.errors import ProviderUnreachableError
-from capibara6.execution.server_environment import server_environment
-from capibara6.execution.server_log import LogReader
-from capibara6.execution.server_process import end, has_ended, spawn_detached
-from capibara6.execution.server_state import ServerAddress, answers, is_alive, read_state
+from capibara6.supervision.environment import server_environment
+from capibara6.supervision.log import LogReader
+from capibara6.supervision.process import end, has_ended, spawn_detached
+from capibara6.supervision.state import ServerAddress, answers, is_alive, read_state
 
 COMMAND: Final = (sys.executable, "-m", "capibara6_sandbox", "serve")
 IDLE_TIMEOUT_S: Final = 30 * 60
@@ -57,6 +57,7 @@ class EmbeddedServer:
         self._command = tuple(command)
         self._environment = environment
         self.started_pid: int | None = None  # set when this object started the server
+        self._known: ServerAddress | None = None  # it answered us once
 
     @property
     def state_file(self) -> Path:
@@ -73,7 +74,11 @@ class EmbeddedServer:
         address = read_state(self.state_file)
         if address is None or not is_alive(address.pid):
             return None
-        return address if await answers(address) else None
+        # One that answered and still has its process and state file is not asked before each use.
+        if address == self._known or await answers(address):
+            self._known = address
+            return address
+        return None
 
     async def ensure(self, notify: Notify = _ignore) -> ServerAddress:
         """The running server; started if there is none. Safe to call from several processes.
@@ -97,7 +102,9 @@ class EmbeddedServer:
 
     @asynccontextmanager
     async def _only_starter(self) -> AsyncIterator[None]:
-        lock = os.open(self._home / "sandbox-server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(
+            self._home / "sandbox-server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
         try:
             while True:
                 try:
