@@ -1,0 +1,60 @@
+# Two commands matter: `make run` and `make test`. Everything they need, they set up.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/python -m uv
+QUESTION ?= Which genres earn the most worldwide, and how has that changed over time?
+DATA ?= examples/films/films.csv
+COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	--python-version 3.11
+
+.PHONY: run test check format bench extras lock clean help
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+run: $(VENV)/runtime.stamp ## Ask a question about real data and see it answered by running code
+	@$(BIN)/capibara6 ask "$(QUESTION)" --data $(DATA)
+
+test: $(VENV)/dev.stamp ## Run all tests
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(VENV)/dev.stamp ## Format, lint, types, imports
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/dev.stamp ## Format the code
+	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench
+
+bench: $(VENV)/dev.stamp ## Measure the sandbox through the published SDK
+	$(BIN)/python bench/sandbox.py
+
+extras: ## Install what optional features and their tests need (Debian and Ubuntu; asks for root)
+	@sh scripts/extras.sh
+
+lock: $(VENV)/build.stamp ## Renew the lock files
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) pyproject.toml --extra postgres -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml --group dev --extra postgres -o requirements/dev.txt
+	$(COMPILE) requirements/code-interpreter.in \
+		-o src/capibara6_sandbox/templates/code-interpreter-v1.txt
+
+clean: ## Remove the environment
+	rm -rf $(VENV)
+
+$(VENV)/build.stamp: requirements/build.txt
+	@sh scripts/bootstrap.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+$(VENV)/runtime.stamp: $(VENV)/build.stamp requirements/runtime.txt pyproject.toml
+	@$(UV) pip install --require-hashes -r requirements/runtime.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/dev.txt
+	@$(UV) pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
