@@ -35,13 +35,14 @@ class Choice:
 
 # "from", "using", "a partir de": what stands behind is known, what stands before is looked for.
 _GIVEN = re.compile(
-    r"\b(from|using|based on|given|with|on|a partir del?|con|usando|segun|sobre|en funcion de|por medio de)\b"
+    r"\b(from|using|based on|given|with|on|a partir del?|con|usando|segun|sobre|en funcion del?"
+    r"|por medio del?)\b"
 )
 _CHARTS = (
-    ("correlate", r"\b(scatter\w*|dispersion|heat ?map|mapa de calor|against|frente al?|nube de puntos)\b"),
+    ("correlate", r"\b(scatter\w*|dispersion|heat ?map|mapa de calor|against|frente al?|nube)\b"),
     ("distribution", r"\b(histogram\w*|density|densidad)\b"),
     ("compare", r"\b(box ?plots?|boxplots?|(diagrama|grafico) de cajas?|violin\w*|bigotes)\b"),
-    ("time_series", r"\b(line (chart|plot|graph)|lineas?|over time|timeline|evolucion|a lo largo)\b"),
+    ("time_series", r"\b(line (chart|plot|graph)|lineas?|over time|evolucion|a lo largo)\b"),
     ("group", r"\b(bars?|barras?|pie|tarta|sectores|columns chart|pastel|circular)\b"),
 )  # fmt: skip
 

@@ -92,11 +92,11 @@ def unknown_columns(language: str, name: str) -> str:
     """For Excel and Parquet files, whose columns are only seen in the sandbox."""
     return _say(
         language,
-        f"The columns of {name} are only known inside the sandbox, so this recipe cannot choose among "
-        "them. Ask for an overview, a cleaning, a summary, correlations, outliers or clusters, or "
+        f"The columns of {name} are only known inside the sandbox, so this recipe cannot choose "
+        "among them. Ask for an overview, a cleaning, a summary, correlations, outliers or clusters, or "
         "save the table as CSV.",
-        f"Las columnas de {name} solo se conocen dentro del sandbox, y esta receta no puede elegir entre "
-        "ellas. Pida un resumen general, una limpieza, estadísticas, correlaciones, valores "
+        f"Las columnas de {name} solo se conocen dentro del sandbox, y esta receta no puede elegir "
+        "entre ellas. Pida un resumen general, una limpieza, estadísticas, correlaciones, valores "
         "atípicos o grupos, o guarde la tabla como CSV.",
     )
 

@@ -19,7 +19,7 @@ _TOO_MUCH = frozenset(("timeout", "out_of_memory"))  # kinds of failure that few
 
 
 class RecipeWriter:
-    """Answers a question about a table with a tested program whose parameters it reads from it."""
+    """Answers a question about a table with a tested program; the question sets its parameters."""
 
     @property
     def tier(self) -> str:
@@ -31,8 +31,8 @@ class RecipeWriter:
     ) -> AsyncIterator[str | Program]:
         """Yield a sentence that says what will be done, then the program.
 
-        After a failure of a recipe, the same one is tried once on fewer rows if time or memory ran out;
-        any other failure ends here, since the program is tested and the data are at fault.
+        After a failure of a recipe, the same one is tried once on fewer rows if time or memory ran
+        out; any other failure ends here, since the program is tested and the data are at fault.
 
         Raises:
             NoRecipeError: the question has no table, is not about one, or does not say enough.
