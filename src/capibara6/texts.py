@@ -124,6 +124,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "no_executions": {"en": "No executions yet.", "es": "Todavía no hay ejecuciones."},
     "check_ok": {"en": "ok", "es": "bien"},
     "check_warning": {"en": "warning", "es": "aviso"},
+    "provider": {"en": "Provider: {provider}", "es": "Proveedor: {provider}"},
     "check_failed": {"en": "failed", "es": "fallo"},
 }
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from capibara6.cli.following import follow
 from capibara6.cli.input_files import read_data
-from capibara6.cli.terminal import start_progress
+from capibara6.cli.opening import opened
 from capibara6.config import load_settings
 from capibara6.intake import question_request
 from capibara6.language.detection import detect_language
-from capibara6.main import open_platform, profile
+from capibara6.main import profile
 
 
 async def ask(
@@ -35,7 +35,6 @@ async def ask(
         timeout_s=timeout_s,
     )
     language = detect_language(question)
-    with start_progress(language) as notify:
-        async with open_platform(settings, notify) as platform:
-            events = platform.pipeline.run(request)
-            return await follow(events, settings.home, language, as_json=as_json)
+    async with opened(settings, language) as platform:
+        events = platform.pipeline.run(request)
+        return await follow(events, settings.home, language, as_json=as_json)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from capibara6.cli.following import follow
 from capibara6.cli.input_files import language_of, read_data, read_program
-from capibara6.cli.terminal import environment_language, start_progress
+from capibara6.cli.opening import opened
+from capibara6.cli.terminal import environment_language
 from capibara6.config import load_settings
 from capibara6.domain.executions import ExecutionRequest
 from capibara6.intake import new_run_id, program_request
-from capibara6.main import open_platform
 
 
 async def execute(
@@ -29,7 +29,6 @@ async def execute(
     )
     request = program_request(asked, settings)
     words = environment_language()
-    with start_progress(words) as notify:
-        async with open_platform(settings, notify) as platform:
-            events = platform.pipeline.execute(new_run_id(), request)
-            return await follow(events, settings.home, words, as_json=as_json)
+    async with opened(settings, words) as platform:
+        events = platform.pipeline.execute(new_run_id(), request)
+        return await follow(events, settings.home, words, as_json=as_json)

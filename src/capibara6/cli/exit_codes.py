@@ -1,4 +1,4 @@
-"""What the process's exit status says; `capibara6 --help` prints this table.
+"""What the process's exit status says; `capibara6 --help` prints it too.
 
 0    the answer is there
 1    the program failed, or a check did

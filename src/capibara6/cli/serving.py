@@ -4,10 +4,12 @@ import errno
 import os
 import socket
 import sys
+from contextlib import closing
 
 import uvicorn
 
 from capibara6.cli import exit_codes
+from capibara6.cli.opening import opened
 from capibara6.cli.terminal import environment_language, messages
 from capibara6.config import load_settings, require_keys_off_loopback
 from capibara6.errors import ConfigurationError
@@ -25,19 +27,20 @@ async def serve(host: str | None, port: int | None) -> int:
     host = host or settings.platform.host
     require_keys_off_loopback(host, settings)
     listener = listen(host, settings.platform.port if port is None else port)
-    bound_port = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    url = f"http://{shown}:{bound_port}"
-    config = uvicorn.Config(
-        create_app(settings, loopback=not settings.api_keys),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
-    server = AnnouncingServer(config, say("serving", environment_language(), url=url))
-    await server.serve([listener])
-    return exit_codes.OK if server.started else exit_codes.UNAVAILABLE
+    url = f"http://{shown}:{listener.getsockname()[1]}"
+    language = environment_language()
+    with closing(listener):
+        async with opened(settings, language, idle_timeout_s=None) as platform:
+            config = uvicorn.Config(
+                create_app(settings, platform),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+            await AnnouncingServer(config, say("serving", language, url=url)).serve([listener])
+    return exit_codes.OK
 
 
 class AnnouncingServer(uvicorn.Server):

@@ -6,13 +6,15 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from capibara6.supervision.server import Notify
 from capibara6.texts import DEFAULT_LANGUAGE, LANGUAGES, say
+
+if TYPE_CHECKING:
+    from capibara6.supervision.server import Notify
 
 _KEPT = frozenset("\n\t")
 
@@ -51,7 +53,7 @@ def environment_language() -> str:
 
 
 @contextmanager
-def start_progress(language: str) -> Iterator[Notify]:
+def start_progress(language: str) -> Iterator["Notify"]:
     """A bar (or lines, where no terminal is) for a starting server; nothing if none starts."""
     console = messages()
     if not console.is_terminal:

@@ -31,7 +31,7 @@ _LOCK_POLL_S: Final = 0.2
 Notify = Callable[[float, str], None]  # share of the start that is done (0..1), what is going on
 
 
-def _ignore(_share: float, _message: str) -> None:
+def unnoticed(_share: float, _message: str) -> None:
     """Nobody watches."""
 
 
@@ -80,7 +80,7 @@ class EmbeddedServer:
             return address
         return None
 
-    async def ensure(self, notify: Notify = _ignore) -> ServerAddress:
+    async def ensure(self, notify: Notify = unnoticed) -> ServerAddress:
         """The running server; started if there is none. Safe to call from several processes.
 
         Raises:
