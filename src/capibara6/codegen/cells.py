@@ -12,8 +12,8 @@ from typing import Final
 
 CODE_CHARS_MAX: Final = 256 * 1024  # beyond it nothing is parsed in this process
 _BUILTINS: Final = frozenset(dir(builtins)) | {"display", "get_ipython", "__file__", "__name__"}
-_MAGIC_LINE = re.compile(r"^([ \t]*)(?:[%!?][^\n]*|[^\n#'\"]*\w\?{1,2}[ \t]*)$", re.MULTILINE)
-_MAGIC_VALUE = re.compile(r"^([ \t]*[\w, \t]+=[ \t]*)[%!][^\n]*$", re.MULTILINE)
+_MAGIC_LINE = re.compile(r"^([ \t]*+)(?:[%!?][^\n]*|[^\n#'\"]*\w\?{1,2}[ \t]*)$", re.MULTILINE)
+_MAGIC_VALUE = re.compile(r"^([ \t]*+[\w, \t]++=[ \t]*+)[%!][^\n]*$", re.MULTILINE)
 
 
 @lru_cache(maxsize=64)
