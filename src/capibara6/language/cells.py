@@ -10,6 +10,8 @@ VALUES_PER_COLUMN_MAX = 300  # a column with more different words is no set of c
 _VALUE_WORDS_MAX = 6
 # Words that come up in questions for their own sake.
 _NEVER_WORDS = "all any f n ninguno no none not other others otro otros si t unknown y yes"
+# Also demonstratives in Spanish: as values they need a capital.
+_DEMONSTRATIVES = frozenset(("este", "esta"))
 _NEVER = frozenset(_NEVER_WORDS.split())
 
 
@@ -44,7 +46,7 @@ def find_values(
             if not all(free[first : first + length]):
                 continue
             match = _match(asked[first : first + length], known)
-            if match:
+            if match and _written_as_value(question, asked[first]):
                 found.append(_mention(question, asked, first, length, match))
                 free[first : first + length] = [False] * length
     return tuple(sorted(found, key=lambda mention: mention.start))
@@ -86,6 +88,10 @@ def _mention(
     capital = quoted or (first > 0 and question[start].isupper())
     before = asked[first - 1].text if first else ""
     return ValueMention(match[0], match[1], start, end, before, capital)
+
+
+def _written_as_value(question: str, word: Word) -> bool:
+    return word.text not in _DEMONSTRATIVES or question[word.start].isupper()
 
 
 def _overlaps(start: int, end: int, taken: Sequence[tuple[int, int]]) -> bool:

@@ -18,6 +18,8 @@ _WEAK_WORDS = (
     "number time total type us value cantidad codigo dia fecha maximo media medio minimo nombre "
     "numero promedio tiempo tipo total valor"
 )
+# Where a word fits several columns ("gross": US Gross, Worldwide Gross), the whole comes first.
+_WHOLE = frozenset(("global", "mundial", "overall", "total", "worldwide"))
 # These speak of the file, not of a column, unless a column is called just that.
 _FILE_WORDS_TEXT = (
     "archivo archivos column columna columnas columns csv data dataset dato datos fichero fila "
@@ -49,7 +51,8 @@ class _Candidate:
     exact: int  # words matched without synonyms
 
     def rank(self) -> tuple[float, ...]:
-        return (-len(self.positions), -self.coverage, -self.exact, self.order)
+        partial = not _WHOLE.intersection(name_words(self.column.name))
+        return (-len(self.positions), -self.coverage, -self.exact, partial, self.order)
 
 
 def find_mentions(question: str, columns: Sequence[Column]) -> tuple[Mention, ...]:

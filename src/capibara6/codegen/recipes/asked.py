@@ -1,6 +1,6 @@
 """What a question says about its data: which file, which columns, which values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from capibara6.codegen.profiling import Layout, Table, file_layout, sample_table
@@ -82,6 +82,15 @@ class Asked:
         """Whether the mention follows "which" or "qué": the thing that is looked for."""
         before = words(self.question[: mention.start])
         return bool(before) and before[-1].text in _WHICH
+
+    def alternatives(self, parameters: Mapping[str, object]) -> list[str]:
+        """Columns of the same kind that a stretch of the question could mean as well."""
+        chosen = {n for v in parameters.values() for n in (v if isinstance(v, list) else [v])}
+        found: list[str] = []
+        for mention in self.mentions:
+            kinds = {column.kind for column in mention.columns if column.name in chosen}
+            found += [c.name for c in mention.columns if c.kind in kinds and c.name not in chosen]
+        return list(dict.fromkeys(found))[:5]
 
     def label_column(self) -> Column | None:
         """The column that names the rows: words, nearly all different."""

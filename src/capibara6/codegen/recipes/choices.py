@@ -138,7 +138,7 @@ def choose_correlate(asked: Asked) -> Choice:
 def choose_distribution(asked: Asked) -> Choice:
     """One column: the first that is named."""
     named = [m.best("number", "text") for m in asked.mentions if not asked.after_by(m)]
-    column = next(iter(named), None) or asked.main_measure()
+    column = next(iter(named or asked.categories()), None) or asked.main_measure()
     if column is None:
         raise _needs(asked, "number", "the column to look at", "la columna que mirar")
     return Choice("distribution", {"COLUMN": column.name, "BINS": None, "TOP": 15})
@@ -243,7 +243,8 @@ def choose_clustering(asked: Asked) -> Choice:
         if not measures:
             raise _needs(asked, "number", "a column of numbers", "una columna de números")
         measures = [] if len(measures) > 30 else measures
-    label = next(iter(asked.categories()), None) or asked.label_column()
+    names = [column for column in asked.categories() if column.distinct > CATEGORIES_MAX // 2]
+    label = next(iter(names), None) or asked.label_column()
     stem = _file_stem(asked)
     return Choice(
         "clustering",

@@ -41,8 +41,14 @@ def _say(language: str, english: str, spanish: str) -> str:
     return spanish if language == "es" else english
 
 
-def explain(choice: Choice, language: str) -> str:
-    """Say which recipe answers, with which parameters, and that no model was used."""
+def explain(choice: Choice, language: str, alternatives: Sequence[str] = ()) -> str:
+    """Say which recipe answers, with which parameters, and that no model was used.
+
+    Args:
+        choice: recipe and parameters.
+        language: "es" or "en".
+        alternatives: other columns that the question's words could mean.
+    """
     side = 1 if language == "es" else 0
     details = "; ".join(
         f"{_PARAMETERS[name][side]}: {_written(value)}"
@@ -51,10 +57,13 @@ def explain(choice: Choice, language: str) -> str:
     )
     title = _TITLES[choice.recipe][side]
     details = f" ({details})" if details else ""
+    other = _written(list(alternatives))
     return _say(
         language,
-        f"No model was used: the recipe “{choice.recipe}” answers, {title}{details}.",
-        f"No se usó ningún modelo: responde la receta «{choice.recipe}», {title}{details}.",
+        f"No model was used: the recipe “{choice.recipe}” answers, {title}{details}."
+        + (f" Other columns that could be meant: {other}." if other else ""),
+        f"No se usó ningún modelo: responde la receta «{choice.recipe}», {title}{details}."
+        + (f" Otras columnas que podrían ser: {other}." if other else ""),
     )
 
 
@@ -93,11 +102,11 @@ def unknown_columns(language: str, name: str) -> str:
     return _say(
         language,
         f"The columns of {name} are only known inside the sandbox, so this recipe cannot choose "
-        "among them. Ask for an overview, a cleaning, a summary, correlations, outliers or clusters, or "
-        "save the table as CSV.",
-        f"Las columnas de {name} solo se conocen dentro del sandbox, y esta receta no puede elegir "
-        "entre ellas. Pida un resumen general, una limpieza, estadísticas, correlaciones, valores "
-        "atípicos o grupos, o guarde la tabla como CSV.",
+        "among them. Ask for an overview, a cleaning, a summary, correlations, outliers or "
+        "clusters, or save the table as CSV.",
+        f"Las columnas de {name} solo se conocen dentro del sandbox, y esta receta no puede "
+        "elegir entre ellas. Pida un resumen general, una limpieza, estadísticas, correlaciones, "
+        "valores atípicos o grupos, o guarde la tabla como CSV.",
     )
 
 

@@ -40,7 +40,7 @@ class RecipeWriter:
         """
         rows = rows_after(failure, route.language)
         asked, choice = choose(request, route)
-        sentence = wording.explain(choice, asked.language)
+        sentence = wording.explain(choice, asked.language, asked.alternatives(choice.parameters))
         code = _program_text(asked, choice, sentence, rows)
         yield sentence + "\n"
         yield Program(
