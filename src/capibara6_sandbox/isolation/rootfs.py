@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from capibara6_guest.location import IN_SANDBOX
 from capibara6_sandbox.isolation import linux
 from capibara6_sandbox.isolation.linux import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC
 
 DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 PACKAGES: Final = ("capibara6_guest", "capibara6_sandbox")
-GUEST_PACKAGES: Final = "/opt/capibara6"
+GUEST_PACKAGES: Final = str(IN_SANDBOX.parent)
 USER_ID: Final = 1000
 
 _NO_SUID_DEV = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
