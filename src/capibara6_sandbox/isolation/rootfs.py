@@ -121,7 +121,7 @@ def enter_sandbox(root: Root) -> None:
     linux.mount("/packages/capibara6_guest", guest, None, MS_BIND)
     linux.mount("/dev", f"{new}/dev", None, MS_BIND | MS_REC)
     shm = f"mode=1777,size={root.shm_bytes}"
-    linux.mount("tmpfs", f"{new}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm)
+    linux.mount("tmpfs", f"{new}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm)  # noqa: S108
     terminals = "newinstance,ptmxmode=0666,mode=0620" + (",gid=5" if root.privileged else "")
     linux.mount("devpts", f"{new}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
     linux.mount("proc", f"{new}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
