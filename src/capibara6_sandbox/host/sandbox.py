@@ -39,7 +39,7 @@ class Sandbox:
         self.envd_access_token = ""
         self.traffic_access_token = ""
         self.env: dict[str, str] = {}
-        self._kernel_env: dict[str, str] = {}
+        self._revival = asyncio.Lock()
 
     def assign(self, request: Request) -> None:
         """Give a machine, which may have waited in the pool, to a client."""
@@ -107,6 +107,23 @@ class Sandbox:
         if context.get("language") == "python" and self._zygote is not None:
             cwd = str(context.get("cwd"))
             await self.machine.add_python_kernel(self._zygote, cwd, context_id, self.env)
+
+    async def revive_context(self, context_id: str) -> None:
+        """Give a context whose kernel is gone a fresh one, once, whoever asks how often.
+
+        Raises:
+            CallError: not_found.
+        """
+        async with self._revival:
+            for context in await self.contexts():
+                if context.get("id") == context_id and context.get("usable"):
+                    return
+            await self.restart_context(context_id)
+
+    async def contexts(self) -> list[dict[str, Any]]:
+        """Return all contexts, as the agent describes them."""
+        listed = (await self.guest.request("contexts.list")).get("contexts", [])
+        return [context for context in listed if isinstance(context, dict)]
 
     @property
     def remaining_s(self) -> float:
