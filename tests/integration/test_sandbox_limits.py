@@ -122,6 +122,28 @@ def test_an_unknown_context_is_named(server: SandboxServer, sandbox: Sandbox) ->
     assert (reply.status_code, reply.text) == (404, "Context nosuch not found")
 
 
+def test_variables_beyond_their_limit_are_refused(server: SandboxServer) -> None:
+    with pytest.raises(SandboxException, match=r"400.*envVars.*limit"):
+        Sandbox.create(envs={"LARGE": "ñ" * 20_000}, **server.sdk)
+    sandbox = Sandbox.create(envs={"LARGE": "ñ" * 9_000}, **server.sdk)
+    try:
+        assert sandbox.run_code("import os; len(os.environ['LARGE'])").text == "9000"
+        context = sandbox.create_code_context()
+        code = "import os; len(os.environ['LARGE'])"
+        assert sandbox.run_code(code, context=context).text == "9000"
+    finally:
+        sandbox.kill()
+
+
+def test_a_context_in_no_directory_says_so(sandbox: Sandbox) -> None:
+    with pytest.raises(SandboxException, match="nosuch"):
+        sandbox.create_code_context(cwd="/nosuch")
+    with pytest.raises(SandboxException):
+        sandbox.create_code_context(cwd="/" + "x" * 200_000)
+    context = sandbox.create_code_context(cwd="/tmp")
+    assert sandbox.run_code("import os; os.getcwd()", context=context).text == "/tmp"
+
+
 def test_exit_does_not_end_the_kernel(sandbox: Sandbox) -> None:
     sandbox.run_code("kept = 7")
     sandbox.run_code("import sys; sys.exit(3)")

@@ -5,6 +5,7 @@ What comes from the guest is parsed, checked and encoded anew: one JSON object a
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -15,6 +16,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Send
 
 from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import BadRequestError, SandboxServerError, StartError
@@ -142,9 +144,18 @@ async def _execute(request: Request) -> Response:
     context_id = body.context_id or await sandbox.default_context(_language(body.language))
     stream = ExecutionStream(sandbox, context_id, body.code, body.env_vars or {})
     await stream.open()
-    return StreamingResponse(
+    return EventReply(
         stream.lines(), media_type="application/x-ndjson", background=BackgroundTask(stream.close)
     )
+
+
+class EventReply(StreamingResponse):
+    """A reply that just stops when the sandbox is lost: the server then cuts the connection."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the lines."""
+        with contextlib.suppress(GuestLostError):
+            await super().stream_response(send)
 
 
 class ExecutionStream:
