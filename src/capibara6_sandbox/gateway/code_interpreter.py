@@ -138,7 +138,7 @@ def _described(context: dict[str, Any]) -> dict[str, str]:
 
 async def _remove_context(request: Request) -> Response:
     sandbox: Sandbox = request.scope["sandbox"]
-    await sandbox.guest.request("contexts.remove", id=request.path_params["id"])
+    await sandbox.remove_context(request.path_params["id"])
     return Response(status_code=204)
 
 
