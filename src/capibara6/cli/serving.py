@@ -13,9 +13,9 @@ from capibara6.cli.opening import opened
 from capibara6.cli.terminal import environment_language, messages
 from capibara6.config import load_settings, require_keys_off_loopback
 from capibara6.errors import ConfigurationError
-from capibara6.supervision.server import COMMAND, EmbeddedServer
-from capibara6.supervision.environment import server_environment
 from capibara6.main import create_app
+from capibara6.supervision.environment import server_environment
+from capibara6.supervision.server import COMMAND, EmbeddedServer
 from capibara6.texts import say
 
 _GRACE_S = 10  # runs in progress get so long to record their end
