@@ -95,4 +95,4 @@ async def serve_sandboxes(host: str | None, port: int | None, api_key: str | Non
     if api_key:
         environment["E2B_API_KEY"] = api_key  # not as an argument, which every user can read
     sys.stdout.flush()
-    os.execve(arguments[0], arguments, environment)  # noqa: S606 - no shell wanted
+    os.execve(arguments[0], arguments, environment)

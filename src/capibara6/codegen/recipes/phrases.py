@@ -64,10 +64,8 @@ _EACH = "per|by|each|every|por|cada"
 _FREQUENCIES = (
     ("D", rf"\b(daily|diari[oa]s?|({_EACH}) (day|dia)|days|dias)\b"),
     ("W", rf"\b(weekly|semanal(es)?|({_EACH}) (week|semanas?)|weeks|semanas)\b"),
-    (
-        "M",
-        rf"\b(monthly|mensual(es)?|({_EACH}) (month|mes|meses)|mes a mes|months|meses|seasonal\w*|estacional\w*)\b",
-    ),
+    ("M", rf"\b(monthly|mensual(es)?|({_EACH}) (month|mes|meses)|mes a mes|months|meses)\b"),
+    ("M", r"\b(seasonal|estacional)"),
     ("Q", rf"\b(quarterly|trimestral(es)?|({_EACH}) (quarter|trimestres?)|quarters|trimestres)\b"),
     ("Y", rf"\b(yearly|annual(ly)?|anual(es)?|({_EACH}) (year|anos?)|years|anos)\b"),
 )
