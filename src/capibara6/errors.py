@@ -9,8 +9,9 @@
     │   ├── UnknownTierError          unknown_tier
     │   ├── UnknownRecordError        not_found
     │   ├── DataFileError             data_file          an input file that cannot be used
+    │   ├── NoRecipeError             no_recipe          a question that no recipe can answer
     │   └── TooLargeError             too_large
-    ├── ProviderError                 provider           the sandbox provider failed (not the program)
+    ├── ProviderError                 provider           the sandbox provider failed, not the program
     │   ├── ProviderUnreachableError  provider_unreachable
     │   └── SandboxLostError          sandbox_lost       the sandbox ended under a running program
     ├── ModelError                    model              a model endpoint failed
@@ -116,6 +117,12 @@ class DataFileError(RequestError):
 
     def __init__(self, name: str, problem: str, remedy: str) -> None:
         super().__init__(f"Data file {name!r}: {problem}. {remedy}")
+
+
+class NoRecipeError(RequestError):
+    """No recipe can answer the question; the message says why, in the question's language."""
+
+    code = "no_recipe"
 
 
 class TooLargeError(RequestError):

@@ -131,8 +131,8 @@ async def _serving(app: object, listener: socket.socket):  # type: ignore[no-unt
         server_header=False,
     )
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve([listener]))  # noqa: SLF001 - without its signals
-    while not server.started and not serving.done():
+    serving = asyncio.create_task(server._serve([listener]))
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event
         await asyncio.sleep(0.005)
     try:
         yield

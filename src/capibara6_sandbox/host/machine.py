@@ -8,10 +8,11 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -64,7 +65,6 @@ class Machine:
         self.guest = GuestClient(self._socket_path)
         self._control: socket.socket | None = None
         self._pidfd = -1
-        self.pid = 0  # of the sandbox's PID 1, as the host counts
         self.ended = asyncio.Event()
         self._on_end: list[Callable[[], None]] = []
 
@@ -82,8 +82,7 @@ class Machine:
         try:
             with theirs, self._listen() as listener:
                 fds = [listener.fileno(), theirs.fileno(), *joins]
-                reply, (self._pidfd,) = await nursery.request(self._root(), fds)
-            self.pid = reply["pid"]
+                _, (self._pidfd,) = await nursery.request(self._root(), fds)
             loop.add_reader(self._pidfd, self._on_exit)
             await self._expect("ready")
         except (ZygoteError, OSError, StartError) as cause:
@@ -113,7 +112,11 @@ class Machine:
         }
 
     async def add_python_kernel(
-        self, zygote: ZygoteClient, cwd: str = HOME, context_id: str = "", env: Any = None
+        self,
+        zygote: ZygoteClient,
+        cwd: str = HOME,
+        context_id: str = "",
+        env: Mapping[str, str] | None = None,
     ) -> str:
         """Fork a Python kernel into the machine; return its context's id.
 
@@ -127,8 +130,12 @@ class Machine:
         joins = self.cgroup.open_procs() if self.cgroup else []
         kernel_side = [theirs.fileno(), out_writing, err_writing]
         try:
-            order = {"op": "kernel", "cwd": cwd, "env": {**_BASE_ENVIRONMENT, **(env or {})}}
-            order["privileged"] = self.blueprint.privileged
+            order = {
+                "op": "kernel",
+                "cwd": cwd,
+                "env": {**_BASE_ENVIRONMENT, **(env or {})},
+                "privileged": self.blueprint.privileged,
+            }
             _, (pidfd,) = await zygote.request(order, [self._pidfd, *kernel_side, *joins])
             os.close(pidfd)
             agent_side = [ours.fileno(), out_reading, err_reading]
@@ -161,6 +168,15 @@ class Machine:
         answer = json.loads(packet) if packet else {"failed": "its first process ended"}
         if key not in answer:
             raise StartError(str(answer.get("failed", answer)))
+
+    @property
+    def pid(self) -> int:
+        """The id of its first process, as the host counts; 0 once it has ended."""
+        with contextlib.suppress(FileNotFoundError):
+            info = Path(f"/proc/self/fdinfo/{self._pidfd}").read_text()
+            found = re.search(r"^Pid:\s+(\d+)$", info, re.MULTILINE)
+            return int(found[1]) if found else 0
+        return 0
 
     @property
     def environment(self) -> dict[str, str]:
@@ -204,5 +220,3 @@ class Machine:
             self._control.close()
             self._control = None
         self._socket_path.unlink(missing_ok=True)
-
-

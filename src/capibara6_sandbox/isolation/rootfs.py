@@ -9,7 +9,7 @@ root; the view itself is dropped, so that no path leads back. Standard library o
     /templates  root file systems of the templates
     /packages   capibara6_guest and capibara6_sandbox, as zygotes import them
     /dev        null, zero, full, random, urandom, tty and mount points for shm and pts
-    /proc       the host's, without which the kernel refuses a fresh one to a user namespace
+    /proc       of the nursery's processes; without one in sight, a user namespace may mount none
     /stage      where a sandbox assembles its root
 """
 
@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from capibara6_guest.location import IN_SANDBOX
 from capibara6_sandbox.isolation import linux
 from capibara6_sandbox.isolation.linux import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC
 
 DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 PACKAGES: Final = ("capibara6_guest", "capibara6_sandbox")
-GUEST_PACKAGES: Final = "/opt/capibara6"
+GUEST_PACKAGES: Final = str(IN_SANDBOX.parent)
 USER_ID: Final = 1000
 
 _NO_SUID_DEV = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
@@ -60,7 +61,8 @@ def enter_nursery(view: Path, templates: Path, packages: Path, python_prefixes: 
     for prefix in python_prefixes:
         _bind(prefix, _python_in(view, prefix), _READ_ONLY)
     _make_devices(view / "dev")
-    _bind("/proc", view / "proc", 0)
+    (view / "proc").mkdir()
+    linux.mount("proc", str(view / "proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     (view / "stage").mkdir()
     linux.change_root(str(view))
 
@@ -119,7 +121,7 @@ def enter_sandbox(root: Root) -> None:
     linux.mount("/packages/capibara6_guest", guest, None, MS_BIND)
     linux.mount("/dev", f"{new}/dev", None, MS_BIND | MS_REC)
     shm = f"mode=1777,size={root.shm_bytes}"
-    linux.mount("tmpfs", f"{new}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm)
+    linux.mount("tmpfs", f"{new}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm)  # noqa: S108
     terminals = "newinstance,ptmxmode=0666,mode=0620" + (",gid=5" if root.privileged else "")
     linux.mount("devpts", f"{new}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
     linux.mount("proc", f"{new}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
