@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The machine's own certificates, as behind a company proxy.
+export UV_SYSTEM_CERTS ?= 1
 UV := $(BIN)/python -m uv
 QUESTION ?= Which genres earn the most worldwide, and how has that changed over time?
 DATA ?= examples/films/films.csv

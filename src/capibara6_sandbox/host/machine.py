@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -64,7 +65,6 @@ class Machine:
         self.guest = GuestClient(self._socket_path)
         self._control: socket.socket | None = None
         self._pidfd = -1
-        self.pid = 0  # of the sandbox's PID 1, as the host counts
         self.ended = asyncio.Event()
         self._on_end: list[Callable[[], None]] = []
 
@@ -82,8 +82,7 @@ class Machine:
         try:
             with theirs, self._listen() as listener:
                 fds = [listener.fileno(), theirs.fileno(), *joins]
-                reply, (self._pidfd,) = await nursery.request(self._root(), fds)
-            self.pid = reply["pid"]
+                _, (self._pidfd,) = await nursery.request(self._root(), fds)
             loop.add_reader(self._pidfd, self._on_exit)
             await self._expect("ready")
         except (ZygoteError, OSError, StartError) as cause:
@@ -161,6 +160,15 @@ class Machine:
         answer = json.loads(packet) if packet else {"failed": "its first process ended"}
         if key not in answer:
             raise StartError(str(answer.get("failed", answer)))
+
+    @property
+    def pid(self) -> int:
+        """The id of its first process, as the host counts; 0 once it has ended."""
+        with contextlib.suppress(FileNotFoundError):
+            info = Path(f"/proc/self/fdinfo/{self._pidfd}").read_text()
+            found = re.search(r"^Pid:\s+(\d+)$", info, re.MULTILINE)
+            return int(found[1]) if found else 0
+        return 0
 
     @property
     def environment(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ root; the view itself is dropped, so that no path leads back. Standard library o
     /templates  root file systems of the templates
     /packages   capibara6_guest and capibara6_sandbox, as zygotes import them
     /dev        null, zero, full, random, urandom, tty and mount points for shm and pts
-    /proc       the host's, without which the kernel refuses a fresh one to a user namespace
+    /proc       of the nursery's processes; without one in sight, a user namespace may mount none
     /stage      where a sandbox assembles its root
 """
 
@@ -60,7 +60,8 @@ def enter_nursery(view: Path, templates: Path, packages: Path, python_prefixes: 
     for prefix in python_prefixes:
         _bind(prefix, _python_in(view, prefix), _READ_ONLY)
     _make_devices(view / "dev")
-    _bind("/proc", view / "proc", 0)
+    (view / "proc").mkdir()
+    linux.mount("proc", str(view / "proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     (view / "stage").mkdir()
     linux.change_root(str(view))
 

@@ -148,7 +148,7 @@ def _uv(*arguments: str) -> None:
 def _run(command: list[str], **environment: str) -> None:
     done = subprocess.run(  # noqa: S603 - our own arguments
         command,
-        env={**os.environ, **environment},
+        env={"UV_SYSTEM_CERTS": "1", **os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -5,7 +5,7 @@
 Started by the nursery inside the template's read-only root. Requests:
 
     {"op": "kernel", "cwd", "env", "privileged"}
-    fds: the sandbox's pidfd, kernel socket, stdout, stderr, cgroup.procs...     -> {"pid"}, [pidfd]
+    fds: the sandbox's pidfd, kernel socket, stdout, stderr, cgroup.procs...     -> {}, [pidfd]
 
 A kernel is one fork, made straight into the sandbox's PID namespace; the fork then joins the other
 namespaces itself. Single-threaded; only standard library and the template's own packages.
@@ -41,6 +41,7 @@ def main() -> None:
     except Exception as cause:  # noqa: BLE001 - a template's import can raise anything
         channel.send({"error": f"{type(cause).__name__}: {cause}"})
         sys.exit(1)
+    linux.hide_arguments("python")
     channel.send({"ready": True})
     children.serve(channel, zygote.handle)
 
@@ -71,7 +72,7 @@ class KernelZygote:
                 self._become_kernel(message, fds)
         finally:
             linux.setns(self._own_pid_namespace, linux.CLONE_NEWPID)
-        return {"pid": pid}, [os.pidfd_open(pid)]
+        return {}, [os.pidfd_open(pid)]
 
     def _become_kernel(self, message: dict[str, Any], fds: list[int]) -> NoReturn:
         try:

@@ -3,10 +3,12 @@
     python -m capibara6_sandbox.zygote.nursery SETUP_JSON     channel on descriptor 3
 
 It holds a small Python and the guest agent, already imported, so that a fork is cheap; a sandbox's
-PID 1 is such a fork in seven new namespaces. Requests ("op"):
+PID 1 is such a fork in seven new namespaces. The nursery is itself the first process of a PID
+namespace that holds all sandboxes and zygotes: when it ends, however it ends, the kernel ends them
+all, so that a server killed with -9 leaves no process. Requests ("op"):
 
-    sandbox   a Root, "uid_base"; fds: listener, control, cgroup.procs...   -> {"pid"}, [pidfd]
-    zygote    "template", "python_prefix", "environment"; fds: channel      -> {"pid"}, [pidfd]
+    sandbox   a Root, "uid_base"; fds: listener, control, cgroup.procs...   -> {}, [pidfd]
+    zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
 
 Standard library only, single-threaded, trusted.
 """
@@ -19,6 +21,7 @@ import encodings.utf_8  # codecs are found by name at run time, when no path lea
 import gc
 import json
 import os
+import signal
 import socket
 import sys
 import traceback
@@ -38,17 +41,43 @@ _PRELOADED = (asyncio, encodings)
 
 
 def main() -> None:
-    """Assemble the view and serve until the server is gone."""
+    """Enter the namespaces, start anew in them, assemble the view and serve."""
     setup = json.loads(sys.argv[1])
     linux.set_process_name("c6-nursery")
     channel = Channel(socket.socket(fileno=CHANNEL_FD))
     try:
+        if not setup.get("inside"):
+            _start_inside(setup)
         nursery = Nursery(setup)
     except OSError as cause:
         channel.send({"error": str(cause)})
         sys.exit(1)
+    linux.hide_arguments("capibara6-agent")
     channel.send({"ready": True})
     children.serve(channel, nursery.handle)
+
+
+def _start_inside(setup: dict[str, Any]) -> NoReturn:
+    """Start again as the first process of a new PID namespace; wait for it, and end with it.
+
+    The fresh start makes the new user namespace the owner of the process's memory, without which
+    zygotes could not join the namespaces of sandboxes.
+    """
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    flags = linux.CLONE_NEWNS | linux.CLONE_NEWPID
+    uid, gid = os.getuid(), os.getgid()
+    linux.unshare(flags if setup["privileged"] else flags | linux.CLONE_NEWUSER)
+    if not setup["privileged"]:
+        identity.map_self(uid, gid)
+    child = os.fork()
+    if child == 0:
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+        again = json.dumps({**setup, "inside": True})
+        os.set_inheritable(CHANNEL_FD, True)
+        os.execv(sys.executable, [sys.executable, "-m", __spec__.name, again])
+    os.close(CHANNEL_FD)
+    os.waitpid(child, 0)
+    os._exit(0)
 
 
 class Nursery:
@@ -57,13 +86,6 @@ class Nursery:
     def __init__(self, setup: dict[str, Any]) -> None:
         self._privileged = bool(setup["privileged"])
         self._filter = seccomp.build_filter()
-        flags = linux.CLONE_NEWNS
-        if not self._privileged:
-            uid, gid = os.getuid(), os.getgid()
-            linux.unshare(flags | linux.CLONE_NEWUSER)
-            identity.map_self(uid, gid)
-        else:
-            linux.unshare(flags)
         rootfs.enter_nursery(
             Path(setup["view"]),
             Path(setup["templates"]),
@@ -101,7 +123,7 @@ class Nursery:
             os.write(gate_writing, b"1")
         finally:
             os.close(gate_writing)
-        return {"pid": pid}, [pidfd]
+        return {}, [pidfd]
 
     def _become_sandbox(self, root: rootfs.Root, gate: int, fds: list[int]) -> NoReturn:
         try:
@@ -135,7 +157,7 @@ class Nursery:
         pid = os.fork()
         if pid == 0:
             self._become_zygote(message, fds[0])
-        return {"pid": pid}, [os.pidfd_open(pid)]
+        return {}, [os.pidfd_open(pid)]
 
     def _become_zygote(self, message: dict[str, Any], channel_fd: int) -> NoReturn:
         try:

@@ -1,0 +1,1 @@
+"""From a request to a program: models behind endpoints, recipes where there is none, profiling."""

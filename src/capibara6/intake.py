@@ -1,0 +1,104 @@
+"""Makes a request out of what a face was given, or says what is wrong with it, before any run.
+
+Owns the checks that both faces share: sizes, names, times, known templates. Pure but for the
+profile of the data files, which is handed in.
+"""
+
+import math
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Final
+
+from capibara6.config import Settings
+from capibara6.domain.executions import ExecutionRequest
+from capibara6.domain.requests import DataFile, Request
+from capibara6.errors import DataFileError, RequestError, TooLargeError, UnknownTemplateError
+
+QUESTION_CHARACTERS_MAX: Final = 20_000
+TIMEOUT_S_MAX: Final = 24 * 60 * 60
+HOME: Final = "/home/user"
+_FILE_NAME_BYTES_MAX: Final = 255
+
+Profile = Callable[[str, bytes], DataFile]
+
+
+def new_run_id() -> str:
+    """An id for a run: 32 hex digits."""
+    return uuid.uuid4().hex
+
+
+def question_request(
+    question: str,
+    files: Mapping[str, bytes],
+    settings: Settings,
+    profile: Profile,
+    *,
+    template: str | None = None,
+    tier: str | None = None,
+    timeout_s: float | None = None,
+) -> Request:
+    """A request for the pipeline. Reads the files' columns, so it may take a second.
+
+    Raises:
+        RequestError: the question, a file, the template or the timeout cannot be used.
+    """
+    if not question.strip():
+        raise RequestError("The question is empty. Say what you want to know.")
+    if len(question) > QUESTION_CHARACTERS_MAX:
+        raise TooLargeError("The question", len(question), QUESTION_CHARACTERS_MAX)
+    _check_limits(files, settings, template, timeout_s)
+    for name in files:
+        _check_file_name(name)
+    profiled = tuple(profile(name, content) for name, content in files.items())
+    return Request(new_run_id(), question.strip(), profiled, template, tier, timeout_s)
+
+
+def program_request(execution: ExecutionRequest, settings: Settings) -> ExecutionRequest:
+    """A user's program for the pipeline; relative file paths are put under the sandbox's home.
+
+    Raises:
+        RequestError: the code, a file, the template or the timeout cannot be used.
+    """
+    size_bytes = len(execution.code.encode(errors="surrogatepass"))
+    if size_bytes > settings.limits.code_bytes_max:
+        raise TooLargeError("The code", size_bytes, settings.limits.code_bytes_max)
+    _check_limits(execution.files, settings, execution.template, execution.timeout_s)
+    placed = {_placed(path): content for path, content in execution.files.items()}
+    return ExecutionRequest(
+        execution.code,
+        execution.language,
+        execution.template,
+        execution.timeout_s,
+        execution.env,
+        placed,
+    )
+
+
+def _check_limits(
+    files: Mapping[str, bytes], settings: Settings, template: str | None, timeout_s: float | None
+) -> None:
+    size_bytes = sum(len(content) for content in files.values())
+    if size_bytes > settings.limits.upload_bytes_max:
+        raise TooLargeError("All files together have", size_bytes, settings.limits.upload_bytes_max)
+    if template is not None and template not in settings.templates:
+        raise UnknownTemplateError(template, sorted(settings.templates))
+    if timeout_s is not None and not (math.isfinite(timeout_s) and 0 < timeout_s <= TIMEOUT_S_MAX):
+        raise RequestError(
+            f"A timeout of {timeout_s:g} s is not possible: give more than 0 and at most "
+            f"{TIMEOUT_S_MAX} seconds."
+        )
+
+
+def _check_file_name(name: str) -> None:
+    if not name or name in {".", ".."} or "/" in name or "\\" in name or not name.isprintable():
+        raise DataFileError(name, "this is no plain file name", "Use a name without folders.")
+    if len(name.encode(errors="replace")) > _FILE_NAME_BYTES_MAX:
+        raise DataFileError(name[:40] + "…", "the name is too long", "Use at most 255 bytes.")
+
+
+def _placed(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or ".." in parts or not path.isprintable():
+        raise DataFileError(path, "this is no path inside the sandbox", "Use a plain file name.")
+    return str(PurePosixPath(HOME) / path)
