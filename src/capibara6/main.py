@@ -162,9 +162,7 @@ def _provider_source(
     async def find() -> Provider:
         address = await server.ensure()
         timeout_s = settings.embedded.request_timeout_s
-        return Provider.embedded(
-            address.api_url, address.api_key, request_timeout_s=timeout_s
-        )
+        return Provider.embedded(address.api_url, address.api_key, request_timeout_s=timeout_s)
 
     return find
 

@@ -94,6 +94,12 @@ class Agent:
                 await self._answer(wire.decode_message(frame[1]), reader, writer)
         writer.close()
 
+    def _find(self, name: object) -> Operation:
+        operation = self._operations.get(str(name))
+        if operation is None:
+            raise wire.CallError("unimplemented", f"no operation {name!r}")
+        return operation
+
     async def _answer(
         self,
         arguments: dict[str, Any],
@@ -101,9 +107,7 @@ class Agent:
         writer: asyncio.StreamWriter,
     ) -> None:
         try:
-            operation = self._operations.get(str(arguments.get("op")))
-            if operation is None:
-                raise wire.CallError("unimplemented", f"no operation {arguments.get('op')!r}")
+            operation = self._find(arguments.get("op"))
             done = await operation(Call(arguments, reader, writer))
             reply = wire.encode_message({"done": done})
         except wire.CallError as failure:

@@ -77,7 +77,6 @@ def raise_loopback() -> None:
     """Bring the network namespace's own loopback interface up."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         request = array.array("b", struct.pack("16sH22x", b"lo", 0))
-        fcntl.ioctl(probe, _SIOCGIFFLAGS, request, True)  # noqa: FBT003 - ioctl's own signature
+        fcntl.ioctl(probe, _SIOCGIFFLAGS, request, True)
         flags = struct.unpack_from("16sH", request)[1]
         fcntl.ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | _IFF_UP))
-

@@ -20,7 +20,7 @@ Stream = int | IO[bytes] | None
 
 def limit_spawned_to(cgroup_fds: tuple[int, ...]) -> None:
     """Set the open `cgroup.procs` files that every spawned program joins before it runs."""
-    global _cgroup_fds  # noqa: PLW0603 - one agent, one sandbox, set once at its birth
+    global _cgroup_fds
     _cgroup_fds = cgroup_fds
 
 
@@ -57,7 +57,7 @@ def spawn(
         group=user.gid if privileged else None,
         extra_groups=[user.gid] if privileged else None,
         # The agent has a single thread, so running Python between fork and exec is safe.
-        preexec_fn=_join_limits_on_terminal if terminal else _join_limits,  # noqa: PLW1509
+        preexec_fn=_join_limits_on_terminal if terminal else _join_limits,
     )
     _spawned[child.pid] = child
     return child

@@ -19,6 +19,7 @@ import structlog
 import uvicorn
 
 from capibara6_sandbox.gateway.app import create_app
+from capibara6_sandbox.gateway.connections import CuttableHttpProtocol
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.templates.build import TemplateBuildError
@@ -123,6 +124,7 @@ def _report_progress(fraction: float, message: str) -> None:
 async def _serving(app: object, listener: socket.socket):  # type: ignore[no-untyped-def]
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
+        http=CuttableHttpProtocol,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -131,8 +133,8 @@ async def _serving(app: object, listener: socket.socket):  # type: ignore[no-unt
         server_header=False,
     )
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve([listener]))  # noqa: SLF001 - without its signals
-    while not server.started and not serving.done():
+    serving = asyncio.create_task(server._serve([listener]))
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event
         await asyncio.sleep(0.005)
     try:
         yield

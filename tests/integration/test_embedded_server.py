@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from capibara6.errors import ProviderUnreachableError
-from capibara6.supervision.server import EmbeddedServer
 from capibara6.supervision.environment import server_environment
+from capibara6.supervision.server import EmbeddedServer
 from capibara6.supervision.state import is_alive, read_state
 
 SERVER = r"""

@@ -13,9 +13,9 @@ from capibara6.cli.opening import opened
 from capibara6.cli.terminal import environment_language, messages
 from capibara6.config import load_settings, require_keys_off_loopback
 from capibara6.errors import ConfigurationError
-from capibara6.supervision.server import COMMAND, EmbeddedServer
-from capibara6.supervision.environment import server_environment
 from capibara6.main import create_app
+from capibara6.supervision.environment import server_environment
+from capibara6.supervision.server import COMMAND, EmbeddedServer
 from capibara6.texts import say
 
 _GRACE_S = 10  # runs in progress get so long to record their end
@@ -94,4 +94,4 @@ async def serve_sandboxes(host: str | None, port: int | None, api_key: str | Non
     if api_key:
         environment["E2B_API_KEY"] = api_key  # not as an argument, which every user can read
     sys.stdout.flush()
-    os.execve(arguments[0], arguments, environment)  # noqa: S606 - no shell wanted
+    os.execve(arguments[0], arguments, environment)

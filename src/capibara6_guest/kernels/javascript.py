@@ -3,15 +3,18 @@
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from subprocess import Popen
 from typing import Final
 
 from capibara6_guest.kernels.process import ProcessKernel
+from capibara6_guest.location import package_folder
 from capibara6_guest.spawn import spawn
 
 _OPTIONS: Final = ("--no-warnings", "--experimental-import-meta-resolve")
-_PROGRAM: Final = Path(__file__).with_name("javascript_kernel.mjs")
+
+
+def _program() -> str:
+    return str(package_folder() / "kernels/javascript_kernel.mjs")
 
 
 class JavaScriptKernel(ProcessKernel):
@@ -27,7 +30,7 @@ class JavaScriptKernel(ProcessKernel):
         fds = (requests, messages, interrupts)
         try:
             return spawn(
-                ["node", *_OPTIONS, str(_PROGRAM), *map(str, fds)],
+                ["node", *_OPTIONS, _program(), *map(str, fds)],
                 user=self._user,
                 cwd=self._cwd,
                 env=self._env,

@@ -98,7 +98,9 @@ class Keeper:
 
     async def _build_environments(self, progress: Progress) -> None:
         loop = asyncio.get_running_loop()
-        environments = list({t.environment.name: t.environment for t in TEMPLATES.values()}.values())
+        environments = list(
+            {t.environment.name: t.environment for t in TEMPLATES.values()}.values()
+        )
         for number, environment in enumerate(environments):
 
             def report(fraction: float, message: str, number: int = number) -> None:
@@ -225,4 +227,3 @@ class Keeper:
                 await asyncio.to_thread(self._cgroups.close)
         if self._instance is not None:
             self._instance.close()
-

@@ -91,9 +91,7 @@ def clone3(flags: int) -> tuple[int, int]:
         OSError: the kernel refused, in the parent.
     """
     pidfd = ctypes.c_int(-1)
-    arguments = _CloneArgs(
-        flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=17
-    )
+    arguments = _CloneArgs(flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=17)
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = _pythonapi.syscall(_SYS_CLONE3, ctypes.byref(arguments), ctypes.sizeof(arguments))
     if pid == 0:
@@ -119,7 +117,7 @@ def setns(fd: int, flags: int) -> None:
 def mount(
     source: str, target: str, kind: str | None = None, flags: int = 0, options: str = ""
 ) -> None:
-    """mount(2)."""
+    """Mount a file system, or change a mount: mount(2)."""
     result = _libc.mount(
         source.encode(),
         target.encode(),
@@ -131,7 +129,7 @@ def mount(
 
 
 def umount(target: str, flags: int = 0) -> None:
-    """umount2(2)."""
+    """Unmount: umount2(2)."""
     _checked(_libc.umount2(target.encode(), flags), f"umount {target}")
 
 
@@ -176,7 +174,7 @@ def set_host_name(name: str) -> None:
 
 
 def prctl(option: int, argument: int = 0) -> None:
-    """prctl(2) with one integer argument."""
+    """Call prctl(2) with one integer argument."""
     result = _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0)
     _checked(result, f"prctl {option}")
 
@@ -223,9 +221,7 @@ class _SockFprog(ctypes.Structure):
 def install_seccomp_filter(program: bytes) -> None:
     """Install a BPF program (struct sock_filter[]) for this thread and all it will start."""
     fprog = _SockFprog(len(program) // 8, program)
-    result = _libc.syscall(
-        _SYS_SECCOMP[_MACHINE], _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(fprog)
-    )
+    result = _libc.syscall(_SYS_SECCOMP[_MACHINE], _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(fprog))
     _checked(result, "seccomp")
 
 

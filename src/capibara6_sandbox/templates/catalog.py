@@ -57,7 +57,9 @@ TEMPLATES: Final[dict[str, Template]] = {
     template.name: template
     for template in (
         Template("base", BASE, Limits(memory_bytes=512 * MIB, cpus=1.0)),
-        Template("code-interpreter-v1", CODE_INTERPRETER, Limits(1024 * MIB, 1.0, disk_bytes=512 * MIB)),
+        Template(
+            "code-interpreter-v1", CODE_INTERPRETER, Limits(1024 * MIB, 1.0, disk_bytes=512 * MIB)
+        ),
         _preset("default", 5, 512, 0.5),
         _preset("data_analysis", 10, 1024, 0.75),
         _preset("machine_learning", 30, 2048, 1.0),
