@@ -25,9 +25,9 @@ class CuttableHttpProtocol(HttpToolsProtocol):
 
     def _cut(self) -> None:
         connection = self.transport.get_extra_info("socket")
-        if connection is not None:
+        if not self.transport.is_closing():
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self.transport.abort()
+            self.transport.abort()
 
 
 def cut(scope: Scope) -> None:
