@@ -6,6 +6,7 @@ Everything a program or a model wrote passes `visible` first: it must not steer 
 from typing import Any, Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.table import Table
@@ -18,6 +19,7 @@ from capibara6.texts import say
 
 ROWS_MAX: Final = 20
 COLUMNS_MAX: Final = 10
+LINES_MAX: Final = 80  # of a program; the run's record holds all of it
 _CELL_CHARACTERS_MAX: Final = 40
 _MIB: Final = 1024 * 1024
 _TABLE: Final = "e2b/data"
@@ -71,7 +73,7 @@ class Narrator:
 
     def _show_program(self, attempt: int, program: Program) -> None:
         self._heading("program", attempt=attempt, origin=program.origin)
-        code = visible(program.code).rstrip()
+        code = folded(visible(program.code).rstrip(), self.language)
         if self._console.is_terminal:
             shown = Syntax(code, program.language, background_color="default", word_wrap=True)
             self._console.print(Padding(shown, _INDENT))
@@ -138,6 +140,15 @@ class Narrator:
             self._mid_line = False
 
 
+def folded(code: str, language: str) -> str:
+    """A long program without its middle, which is seldom what one wants to read."""
+    lines = code.splitlines()
+    if len(lines) <= LINES_MAX:
+        return code
+    left_out = say("lines_left_out", language, count=len(lines) - LINES_MAX)
+    return "\n".join([*lines[: LINES_MAX // 2], left_out, *lines[-LINES_MAX // 2 :]])
+
+
 def table_of(data: dict[str, Any], language: str, console: Console) -> Table:
     """A DataFrame's first rows and columns; the caption says how many more there are."""
     columns = {str(name): values for name, values in data.items() if isinstance(values, list)}
@@ -167,7 +178,5 @@ def usage_text(usage: Usage, language: str) -> str:
 
 
 def _cell(values: list[Any], index: int) -> str:
-    from rich.markup import escape
-
     text = visible(str(values[index])) if index < len(values) else ""
     return escape(text[:_CELL_CHARACTERS_MAX])

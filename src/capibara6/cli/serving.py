@@ -34,6 +34,7 @@ async def serve(host: str | None, port: int | None) -> int:
         async with opened(settings, language, idle_timeout_s=None) as platform:
             config = uvicorn.Config(
                 create_app(settings, platform),
+                lifespan="on",
                 log_config=None,
                 access_log=False,
                 server_header=False,
