@@ -11,7 +11,7 @@
     │   ├── DataFileError             data_file          an input file that cannot be used
     │   ├── NoRecipeError             no_recipe          a question that no recipe can answer
     │   └── TooLargeError             too_large
-    ├── ProviderError                 provider           the sandbox provider failed, not the program
+    ├── ProviderError                 provider           the sandbox provider, not the program
     │   ├── ProviderUnreachableError  provider_unreachable
     │   └── SandboxLostError          sandbox_lost       the sandbox ended under a running program
     ├── ModelError                    model              a model endpoint failed

@@ -281,6 +281,18 @@ async def test_figures_are_artefacts(executor: E2BExecutor) -> None:
     assert bundle["a/b"] == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [(b"new figure-1.png", ["figure-1.png"]), (b"x", ["figure-1.png", "displayed-figure-1.png"])],
+)
+async def test_a_figure_that_is_also_a_file(
+    server: ScriptedServer, executor: E2BExecutor, content: bytes, names: list[str]
+) -> None:
+    png = base64.b64encode(content).decode()
+    result = await run(executor, f"write-and-show figure-1.png {json.dumps({'png': png})}")
+    assert [file.name for file in result.artefacts] == names
+
+
 async def test_input_that_does_not_fit(server: ScriptedServer, executor: E2BExecutor) -> None:
     with pytest.raises(RequestError, match="do not fit"):
         await run(executor, "x", files={"too-big.bin": b"x"})

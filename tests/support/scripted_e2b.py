@@ -135,8 +135,8 @@ class ScriptedServer:
         if word == "hang":
             while not await request.is_disconnected():  # noqa: ASYNC110 - it has no event for it
                 await asyncio.sleep(0.01)
-        if word == "write":
-            for name in arguments:
+        if word in ("write", "write-and-show"):
+            for name in arguments if word == "write" else arguments[:1]:
                 self.files[f"{HOME}/{name}"] = b"new " + name.encode()
         for reply in replies(word, arguments):
             yield reply
@@ -151,8 +151,9 @@ def replies(word: str, arguments: list[str]) -> Iterator[bytes]:
     elif word == "flood":
         for _ in range(1000):
             yield line(type="stderr", text="e" * 1000, timestamp=1)
-    elif word == "show":
-        yield line(type="result", is_main_result=False, **json.loads(" ".join(arguments)))
+    elif word in ("show", "write-and-show"):
+        shown = json.loads(" ".join(arguments if word == "show" else arguments[1:]))
+        yield line(type="result", is_main_result=False, **shown)
 
 
 def line(**event: object) -> bytes:

@@ -117,7 +117,7 @@ def setns(fd: int, flags: int) -> None:
 def mount(
     source: str, target: str, kind: str | None = None, flags: int = 0, options: str = ""
 ) -> None:
-    """Mount a file system, or change a mount: mount(2)."""
+    """Mount a file system, or change a mount; see its man page."""
     result = _libc.mount(
         source.encode(),
         target.encode(),
@@ -174,7 +174,7 @@ def set_host_name(name: str) -> None:
 
 
 def prctl(option: int, argument: int = 0) -> None:
-    """Call prctl(2) with one integer argument."""
+    """Change a property of the process, with one integer argument."""
     result = _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0)
     _checked(result, f"prctl {option}")
 
