@@ -327,3 +327,19 @@ class TestOnTheCommandLine:
         finally:
             fresh.stop_server()
             wait_until(lambda: fresh.server_state() is None)
+
+    def test_the_sandbox_server_alone_prints_what_the_sdks_need(self, tmp_path):
+        fresh = Installation(tmp_path / "home")
+        key = "e2b_" + "5" * 40
+        process = fresh.start("sandbox", "serve", "--port", "0", "--api-key", key)
+        try:
+            exports = dict(word.split("=", 1) for word in process.stdout.readline().split()[1:])
+
+            assert exports["E2B_API_URL"] == exports["E2B_SANDBOX_URL"]
+            assert exports["E2B_API_KEY"] == key
+            assert key not in Path(f"/proc/{process.pid}/cmdline").read_text()
+            assert "by itself" in fresh.run("execute", "-", stdin="print('by itself')").output
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+        assert fresh.server_state() is None
