@@ -114,11 +114,11 @@ class Machine:
     async def add_python_kernel(
         self,
         zygote: ZygoteClient,
-        cwd: str = HOME,
-        context_id: str = "",
-        env: Mapping[str, str] | None = None,
+        cwd: str,
+        context_id: str,
+        env: Mapping[str, str],
     ) -> str:
-        """Fork a Python kernel into the machine; return its context's id.
+        """Fork a Python kernel into the machine; return its context's id, a new one for "".
 
         Raises:
             StartError: the zygote refused or the machine ended.
@@ -133,7 +133,7 @@ class Machine:
             order = {
                 "op": "kernel",
                 "cwd": cwd,
-                "env": {**_BASE_ENVIRONMENT, **(env or {})},
+                "env": {**_BASE_ENVIRONMENT, **env},
                 "privileged": self.blueprint.privileged,
             }
             _, (pidfd,) = await zygote.request(order, [self._pidfd, *kernel_side, *joins])
@@ -141,7 +141,7 @@ class Machine:
             agent_side = [ours.fileno(), out_reading, err_reading]
             self._order({"adopt": context_id, "cwd": cwd}, agent_side)
             await self._expect("adopted")
-        except (ZygoteError, OSError) as cause:
+        except (ZygoteError, OSError, ValueError) as cause:
             raise StartError(f"The Python kernel could not start: {cause}") from None
         finally:
             ours.close()
