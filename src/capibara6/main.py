@@ -130,7 +130,7 @@ async def _join(
 ) -> Platform:
     from capibara6.execution import E2BExecutor
     from capibara6.monitoring import EventBus, MetricsListener
-    from capibara6.repair import diagnose
+    from capibara6.repair.diagnosis import diagnose
     from capibara6.routing import RuleRouter
     from capibara6.store import Store
     from capibara6.validation.validator import ProgramValidator
