@@ -11,7 +11,7 @@
     │   ├── DataFileError             data_file          an input file that cannot be used
     │   ├── NoRecipeError             no_recipe          a question that no recipe can answer
     │   └── TooLargeError             too_large
-    ├── ProviderError                 provider           the sandbox provider failed (not the program)
+    ├── ProviderError                 provider           the sandbox provider, not the program
     │   ├── ProviderUnreachableError  provider_unreachable
     │   └── SandboxLostError          sandbox_lost       the sandbox ended under a running program
     ├── ModelError                    model              a model endpoint failed
@@ -23,6 +23,8 @@
 A user's program that fails is not an error here: it is data (`ExecutionResult.error`).
 Each class builds its own message: what was wrong, with which value, and what to do.
 """
+
+from collections.abc import Sequence
 
 
 class CapibaraError(Exception):
@@ -39,6 +41,17 @@ class ConfigurationError(CapibaraError):
     def __init__(self, setting: str, value: object, problem: str, remedy: str) -> None:
         self.setting = setting
         super().__init__(f"{setting} = {value!r}: {problem}. {remedy}")
+
+    @classmethod
+    def joined(cls, problems: Sequence["ConfigurationError"]) -> "ConfigurationError":
+        """Return one error that tells all `problems`, so that they can be corrected at once."""
+        if len(problems) == 1:
+            return problems[0]
+        error = ConfigurationError.__new__(ConfigurationError)
+        error.setting = ", ".join(problem.setting for problem in problems)
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        CapibaraError.__init__(error, f"{len(problems)} settings are wrong:{lines}")
+        return error
 
 
 class MissingKeyError(ConfigurationError):

@@ -5,6 +5,7 @@ from capibara6_guest.agent import Operation
 from capibara6_guest.contexts import Contexts
 from capibara6_guest.processes import ProcessTable
 from capibara6_guest.system import SystemMeter
+from capibara6_guest.watches import WatchTable
 
 
 def operations(contexts: Contexts | None = None) -> dict[str, Operation]:
@@ -18,6 +19,7 @@ def operations(contexts: Contexts | None = None) -> dict[str, Operation]:
         "files.read": contents.read,
         "files.write": contents.write,
         "system.metrics": SystemMeter().metrics,
+        **WatchTable().operations(),
         **ProcessTable().operations(),
         **(contexts or Contexts()).operations(),
     }

@@ -20,6 +20,7 @@ CHUNK_BYTES_MAX = 32 * 1024
 UNHEARD_PAUSE_S = 0.001
 # After a kill, how long output may still come from processes that left the session.
 DRAIN_S = 0.25
+KILL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Process:
         self._terminal_fd = terminal_fd
         self._input_turn = asyncio.Lock()
         self._killed = asyncio.Event()
+        self._exited = asyncio.Event()
         for fd in outputs.values():
             os.set_blocking(fd, False)
         if input_fd is not None:
@@ -94,7 +96,8 @@ class Process:
         """Pass the output on until the program and its output have ended; then set `end`."""
         pumps = {asyncio.create_task(self._pump(*item)) for item in self._outputs.items()}
         try:
-            await self._exited()
+            await self._collect()
+            self._exited.set()
             await self._drained(pumps)
         finally:
             for pump in pumps:
@@ -114,6 +117,16 @@ class Process:
             signal_session(self.pid, number)
         if number == signal.SIGKILL:
             self._killed.set()
+
+    async def kill(self) -> None:
+        """Kill all that the program started, and wait until the program is gone.
+
+        Not for ever: a program that is stuck in the kernel dies when the kernel lets go of it.
+        """
+        self.signal(signal.SIGKILL)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILL_S):
+                await self._exited.wait()
 
     async def write(self, data: bytes) -> None:
         """Write all of `data` to the input, one writer at a time.
@@ -150,7 +163,10 @@ class Process:
     def _no_input(self, why: str) -> CallError:
         return CallError("failed_precondition", f"error writing to process {self.pid}: {why}")
 
-    async def _exited(self) -> None:
+    async def _collect(self) -> None:
+        """Wait for the program's exit and take its status."""
+        if self._popen.poll() is not None:  # the reaper of orphans can be quicker than we are
+            return
         pidfd = os.pidfd_open(self.pid)
         try:
             await readable(pidfd)

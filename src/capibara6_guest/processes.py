@@ -7,24 +7,19 @@ end it, and how it ended is kept for those who ask a little later.
 import asyncio
 import base64
 import binascii
-import os
 import signal
-import subprocess
 from collections.abc import Coroutine
 from typing import Any
 
+from capibara6_guest import terminals
 from capibara6_guest.agent import Call, Operation
-from capibara6_guest.failures import reported
+from capibara6_guest.launching import launch
 from capibara6_guest.output import Chunk, Listener, chunk_event
-from capibara6_guest.paths import resolve
-from capibara6_guest.process import Command, Process
-from capibara6_guest.spawn import spawn
-from capibara6_guest.users import User, acting_as, find_user
+from capibara6_guest.process import Process
 from capibara6_guest.wire import CallError
 
 KEPT_S = 30.0
 KEPT_MAX = 256
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SIGNALS = {"SIGNAL_SIGKILL": signal.SIGKILL, "SIGNAL_SIGTERM": signal.SIGTERM}
 
 
@@ -43,18 +38,19 @@ class ProcessTable:
             "process.connect": self.connect,
             "process.list": self.list,
             "process.input": self.input,
+            "process.update": self.update,
             "process.close_stdin": self.close_stdin,
             "process.signal": self.signal,
         }
 
     async def start(self, call: Call) -> dict[str, Any]:
-        """process.start {user, cmd, args, envs, env, cwd, tag, stdin, timeout_s} -> events, end.
+        """process.start {user, cmd, args, envs, env, cwd, tag, stdin, pty, timeout_s} -> events.
 
-        `envs` are the call's own variables, `env` the sandbox's. Events: first {"pid"}, then
-        {"stdout"|"stderr": base64}. The result says how it ended. Over its time, the program is
-        killed and the call fails with deadline_exceeded.
+        `envs` are the call's own variables, `env` the sandbox's; `pty` {rows, cols} asks for a
+        terminal. Events: first {"pid"}, then {"stdout" | "stderr" | "pty": base64}. The result says
+        how it ended. Over its time, the program is killed and the call fails (deadline_exceeded).
         """
-        process = _start(call)
+        process = launch(call)
         listener, _ = process.output.listen()
         self._register(process, _seconds(call.arguments))
         end = await _relay(call, process, listener, [])
@@ -107,6 +103,11 @@ class ProcessTable:
                 await _unless_left(call, process.write(_decoded(call.text(kind))))
         return {}
 
+    async def update(self, call: Call) -> dict[str, Any]:
+        """process.update {pid | tag, pty: {rows, cols}} -> {}; changes the terminal's size."""
+        terminals.resize(self._find(call).terminal_fd, call.arguments.get("pty") or {})
+        return {}
+
     async def close_stdin(self, call: Call) -> dict[str, Any]:
         """process.close_stdin {pid | tag} -> {}."""
         await _unless_left(call, self._find(call).close_input())
@@ -117,7 +118,11 @@ class ProcessTable:
         name = call.text("signal")
         if name not in _SIGNALS:
             raise CallError("unimplemented", f"invalid signal: {name}")
-        self._find(call).signal(_SIGNALS[name])
+        process = self._find(call)
+        if name == "SIGNAL_SIGKILL":
+            await process.kill()
+        else:
+            process.signal(_SIGNALS[name])
         return {}
 
     def _find(self, call: Call, *, ended: bool = False) -> Process:
@@ -163,61 +168,6 @@ class ProcessTable:
     def _drop(self, process: Process) -> None:
         if self._ended.get(process.pid) is process:
             del self._ended[process.pid]
-
-
-def _start(call: Call) -> Process:
-    user = find_user(call.text("user"))
-    arguments = call.arguments
-    command = Command(
-        cmd=call.text("cmd"),
-        args=[str(argument) for argument in arguments.get("args") or []],
-        envs={str(name): str(value) for name, value in (arguments.get("envs") or {}).items()},
-        cwd=arguments.get("cwd"),
-        tag=arguments.get("tag"),
-    )
-    cwd = _directory(command.cwd or "", user)
-    with reported(f"error starting process '{command.cmd}'"):
-        popen = spawn(
-            [command.cmd, *command.args],
-            user=user,
-            cwd=cwd,
-            env=_environment(user, arguments.get("env") or {}, command.envs),
-            stdin=subprocess.PIPE if arguments.get("stdin") else subprocess.DEVNULL,
-        )
-    outputs = {"stdout": _detached(popen.stdout), "stderr": _detached(popen.stderr)}
-    input_fd = None if popen.stdin is None else _detached(popen.stdin)
-    return Process(command, popen, outputs, input_fd)
-
-
-def _detached(stream: Any) -> int:
-    """Take over a pipe's descriptor from the file object that would close it."""
-    fd = os.dup(stream.fileno())
-    stream.close()
-    return fd
-
-
-def _directory(cwd: str, user: User) -> str:
-    path = resolve(cwd, user)
-    with acting_as(user):
-        if not os.path.exists(path):
-            raise CallError("invalid_argument", f"cwd '{path}' does not exist")
-        if not os.path.isdir(path):
-            raise CallError("invalid_argument", f"cwd '{path}' is not a directory")
-        if not os.access(path, os.X_OK, effective_ids=True):
-            raise CallError("invalid_argument", f"cwd '{path}' may not be entered by {user.name}")
-    return path
-
-
-def _environment(user: User, shared: dict[str, str], own: dict[str, str]) -> dict[str, str]:
-    return {
-        "PATH": os.environ.get("PATH", DEFAULT_PATH),
-        "HOME": user.home,
-        "USER": user.name,
-        "LOGNAME": user.name,
-        "SHELL": user.shell or "/bin/sh",
-        **shared,
-        **own,
-    }
 
 
 async def _relay(

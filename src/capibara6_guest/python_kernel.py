@@ -1,7 +1,7 @@
 """The Python kernel: runs cells in the process that a kernel zygote forked, and nothing else.
 
-It talks JSON lines on one socket with the agent, one request at a time; `env` holds for the request,
-`environment` for good:
+It talks JSON lines on one socket with the agent, one request at a time; `env` holds for the
+request, `environment` for good:
 
     to us      {"code": str, "env": {str: str}, "environment": {str: str}}
     from us    {"pid": int} once, events in E2B's form, and {"end": true} after each request
@@ -161,7 +161,7 @@ class OutputStream(io.TextIOWrapper):
         self._name = name
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """The name that tracebacks and libraries show."""
         return f"<{self._name}>"
 
@@ -179,7 +179,6 @@ def run(
     os.dup2(out, 1)
     os.dup2(err, 2)
     sys.stdout, sys.stderr = OutputStream(1, "stdout"), OutputStream(2, "stderr")
-    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
     os.chdir(cwd)
     after_fork(shell)
     signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)

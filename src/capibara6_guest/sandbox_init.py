@@ -22,6 +22,7 @@ from typing import Any, Final, NoReturn
 
 from capibara6_guest.agent import Agent
 from capibara6_guest.contexts import Contexts
+from capibara6_guest.health import serve_health
 from capibara6_guest.operations import operations
 from capibara6_guest.spawn import limit_spawned_to, reap
 
@@ -54,10 +55,12 @@ async def _serve(listener: socket.socket, control: socket.socket) -> None:
     loop.add_signal_handler(signal.SIGCHLD, reap)
     loop.add_signal_handler(signal.SIGTERM, gone.set)
     loop.add_reader(control, _take_order, control, contexts, gone)
+    health = asyncio.create_task(serve_health())
     serving = asyncio.create_task(Agent(operations(contexts)).serve(listener))
     control.send(b'{"ready": true}')
     await gone.wait()
     serving.cancel()
+    health.cancel()
 
 
 def _take_order(control: socket.socket, contexts: Contexts, gone: asyncio.Event) -> None:
@@ -77,7 +80,6 @@ def raise_loopback() -> None:
     """Bring the network namespace's own loopback interface up."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         request = array.array("b", struct.pack("16sH22x", b"lo", 0))
-        fcntl.ioctl(probe, _SIOCGIFFLAGS, request, True)  # noqa: FBT003 - ioctl's own signature
+        fcntl.ioctl(probe, _SIOCGIFFLAGS, request, True)
         flags = struct.unpack_from("16sH", request)[1]
         fcntl.ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | _IFF_UP))
-

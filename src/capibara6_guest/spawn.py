@@ -1,7 +1,9 @@
 """Starting programs as a user of the sandbox, inside the user's resource limits."""
 
+import fcntl
 import os
 import subprocess
+import termios
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import IO
@@ -18,7 +20,7 @@ Stream = int | IO[bytes] | None
 
 def limit_spawned_to(cgroup_fds: tuple[int, ...]) -> None:
     """Set the open `cgroup.procs` files that every spawned program joins before it runs."""
-    global _cgroup_fds  # noqa: PLW0603 - one agent, one sandbox, set once at its birth
+    global _cgroup_fds
     _cgroup_fds = cgroup_fds
 
 
@@ -32,8 +34,11 @@ def spawn(
     stdout: Stream = subprocess.PIPE,
     stderr: Stream = subprocess.PIPE,
     pass_fds: Sequence[int] = (),
+    terminal: bool = False,
 ) -> "subprocess.Popen[bytes]":
     """Start `argv` as `user`, leader of a session of its own, with exactly `env`.
+
+    With `terminal`, standard input is a terminal and becomes the session's own.
 
     Raises:
         OSError: the program or the working directory does not exist or may not be used.
@@ -52,7 +57,7 @@ def spawn(
         group=user.gid if privileged else None,
         extra_groups=[user.gid] if privileged else None,
         # The agent has a single thread, so running Python between fork and exec is safe.
-        preexec_fn=_join_limits,  # noqa: PLW1509
+        preexec_fn=_join_limits_on_terminal if terminal else _join_limits,
     )
     _spawned[child.pid] = child
     return child
@@ -70,6 +75,11 @@ def reap() -> None:
         child = _spawned.pop(pid, None)
         if child is not None and child.returncode is None:
             child.returncode = os.waitstatus_to_exitcode(status)
+
+
+def _join_limits_on_terminal() -> None:
+    _join_limits()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _join_limits() -> None:

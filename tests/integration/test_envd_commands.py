@@ -13,6 +13,7 @@ from e2b import (
     SandboxException,
     TimeoutException,
 )
+from e2b.sandbox.commands.command_handle import PtySize
 
 from support.envd_server import USER, running_envd
 
@@ -133,6 +134,7 @@ def test_kill_reaches_all_that_the_command_started(sandbox):
         "sleep 60 & setsid sleep 0 & echo $!; wait; wait", background=True
     )
     command.kill()
+    assert not os.path.exists(f"/proc/{command.pid}")
     with pytest.raises(CommandExitException) as failure:
         command.wait()
     assert failure.value.exit_code == -1
@@ -230,3 +232,71 @@ def test_commands_run_side_by_side(sandbox, tmp_path):
     for thread in threads:
         thread.join(timeout=30)
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_a_terminal_is_a_terminal(sandbox):
+    heard = bytearray()
+    terminal = sandbox.pty.create(PtySize(rows=24, cols=80), envs={"ABC": "123"}, cwd="/")
+    sandbox.pty.send_stdin(terminal.pid, b"stty size; tty; echo value=$ABC; pwd; exit 3\n")
+    with pytest.raises(CommandExitException) as failure:
+        terminal.wait(on_pty=heard.extend)
+    assert failure.value.exit_code == 3
+    assert b"24 80" in heard
+    assert b"/dev/pts/" in heard
+    assert b"value=123" in heard
+
+
+def test_a_terminal_changes_its_size(sandbox):
+    heard = bytearray()
+    terminal = sandbox.pty.create(PtySize(rows=24, cols=80))
+    sandbox.pty.resize(terminal.pid, PtySize(rows=30, cols=100))
+    sandbox.pty.send_stdin(terminal.pid, b"stty size; exit\n")
+    terminal.wait(on_pty=heard.extend)
+    assert b"30 100" in heard
+    with pytest.raises(SandboxException):
+        sandbox.pty.resize(terminal.pid, PtySize(rows=1, cols=1))
+
+
+def test_a_terminal_has_job_control_and_interrupts(sandbox):
+    terminal = sandbox.pty.create(PtySize(rows=24, cols=80))
+    heard = bytearray()
+    sandbox.pty.send_stdin(terminal.pid, b"sleep 60\n")
+    _wait_until(lambda: b"sleep" in _children(terminal.pid))
+    sandbox.pty.send_stdin(terminal.pid, b"\x03")
+    sandbox.pty.send_stdin(terminal.pid, b"echo code=$?; exit 0\n")
+    terminal.wait(on_pty=heard.extend)
+    assert b"code=130" in heard
+    assert b"no job control" not in heard
+
+
+def test_killing_a_terminal_kills_its_jobs(sandbox):
+    terminal = sandbox.pty.create(PtySize(rows=24, cols=80))
+    sandbox.pty.send_stdin(terminal.pid, b"sleep 60 & sleep 61\n")
+    _wait_until(lambda: _children(terminal.pid).count(b"sleep") == 2)
+    with open(f"/proc/{terminal.pid}/task/{terminal.pid}/children") as children:
+        jobs = [int(pid) for pid in children.read().split()]
+    assert sandbox.pty.kill(terminal.pid)
+    _wait_until(lambda: not any(_alive(pid) for pid in jobs))
+
+
+def test_input_goes_where_the_program_reads(sandbox):
+    terminal = sandbox.pty.create(PtySize(rows=24, cols=80))
+    with pytest.raises(SandboxException, match="it has a terminal"):
+        sandbox.commands.send_stdin(terminal.pid, "x")
+    with pytest.raises(SandboxException, match="Ctrl"):
+        sandbox.commands.close_stdin(terminal.pid)
+    sandbox.pty.kill(terminal.pid)
+
+
+def _children(pid):
+    """Return the command names of a process's children."""
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        pids = children.read().split()
+    names = b""
+    for child in pids:
+        try:
+            with open(f"/proc/{child}/comm", "rb") as name:
+                names += name.read()
+        except FileNotFoundError:
+            continue
+    return names

@@ -1,1 +1,1 @@
-"""From a request to a program: models and recipes; data profiling for both."""
+"""From a request to a program: models behind endpoints, recipes where there is none, profiling."""

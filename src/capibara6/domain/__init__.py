@@ -1,1 +1,1 @@
-"""The types that stages exchange. Owns no behaviour beyond their own invariants; imports nothing."""
+"""The types that stages exchange. Owns no behaviour beyond their own invariants; no imports."""

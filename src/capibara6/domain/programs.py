@@ -18,6 +18,7 @@ class Program:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
+    tokens_estimated: bool = False  # the endpoint did not count them; the cost follows from them
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ class KernelStreams:
         self._messages = MessagePipe(messages_fd)
         self._outputs = (OutputPipe(stdout_fd, "stdout"), OutputPipe(stderr_fd, "stderr"))
         self._collected: deque[dict[str, Any]] = deque()
+        self._readable: asyncio.Future[None] | None = None
+        self._watched: list[int] = []
 
     async def read(self) -> dict[str, Any]:
         """Wait for the next event or message.
@@ -111,27 +113,37 @@ class KernelStreams:
         """
         self._messages.fill()
         messages = self._messages.take_all()
+        # No output of an execution is older than the message that it has started.
+        self._collected.extend(m for m in messages if m.get("type") == "started")
         for output in self._outputs:
             output.fill(now)
             event = output.take(now, flush=bool(messages) or self._messages.ended)
             if event is not None:
                 self._collected.append(event)
-        self._collected.extend(messages)
+        self._collected.extend(m for m in messages if m.get("type") != "started")
 
     async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        readable = loop.create_future()
-        fds = [pipe.fd for pipe in (self._messages, *self._outputs) if not pipe.ended]
-        for fd in fds:
-            loop.add_reader(fd, _resolve, readable)
+        """Wait for a stream to be readable, or for held-back output to fall due."""
+        self._readable = loop.create_future()
+        self._watched = [pipe.fd for pipe in (self._messages, *self._outputs) if not pipe.ended]
+        for fd in self._watched:
+            loop.add_reader(fd, self._wake)
         dues = [due for output in self._outputs if (due := output.due()) is not None]
-        timer = loop.call_at(min(dues), _resolve, readable) if dues else None
+        timer = loop.call_at(min(dues), self._wake) if dues else None
         try:
-            await readable
+            await self._readable
         finally:
+            self._wake()
             if timer is not None:
                 timer.cancel()
-            for fd in fds:
-                loop.remove_reader(fd)
+
+    def _wake(self) -> None:
+        """End the waiting, and watch nothing that may be closed next."""
+        for fd in self._watched:
+            asyncio.get_running_loop().remove_reader(fd)
+        self._watched = []
+        if self._readable is not None and not self._readable.done():
+            self._readable.set_result(None)
 
     def start_idling(self) -> None:
         """Keep background output flowing while no cell runs."""
@@ -144,11 +156,7 @@ class KernelStreams:
             output.stop_idling(keep=keep)
 
     def close(self) -> None:
-        """Give all descriptors back. Idempotent."""
+        """Give all descriptors back; a waiting `read` ends. Idempotent."""
+        self._wake()
         for pipe in (self._messages, *self._outputs):
             pipe.close()
-
-
-def _resolve(readable: "asyncio.Future[None]") -> None:
-    if not readable.done():
-        readable.set_result(None)

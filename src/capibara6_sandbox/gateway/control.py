@@ -55,9 +55,15 @@ class NewSandbox(BaseModel):
 
 
 class TimeoutBody(BaseModel):
-    """The body of calls that set a lifetime."""
+    """The body of a call that sets a lifetime."""
 
     timeout: Timeout
+
+
+class ConnectBody(BaseModel):
+    """The body of a connect call: without a timeout, the lifetime stays as it is."""
+
+    timeout: Timeout | None = None
 
 
 def create_control_app(keeper: Keeper, key: str, domain: str) -> Starlette:
@@ -202,8 +208,9 @@ class Control:
     async def connect(self, request: Request) -> Response:
         """Give a client what it needs to reach a running sandbox; may lengthen its life."""
         sandbox = self._find(request)
-        body = await read_model(request, TimeoutBody)
-        self._keeper.set_timeout(sandbox, body.timeout, only_longer=True)
+        body = await read_model(request, ConnectBody)
+        if body.timeout is not None:
+            self._keeper.set_timeout(sandbox, body.timeout, only_longer=True)
         return JSONResponse(self._handle(sandbox))
 
     async def metrics(self, request: Request) -> Response:

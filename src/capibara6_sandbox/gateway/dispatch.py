@@ -1,18 +1,20 @@
 """Which application serves a request: the control plane, or one port of one sandbox.
 
 A sandbox is named by the headers E2b-Sandbox-Id and E2b-Sandbox-Port, which every SDK sends, or by
-a host name of the form <port>-<id>.<domain>.
+a host name of the form <port>-<id>.<domain>. A signed URL for a file can name none: then it is for
+the sandbox whose token made the signature.
 """
 
 import hmac
 import re
 from typing import Final
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from capibara6_sandbox.errors import NotFoundError
+from capibara6_sandbox.gateway.envd import SIGNED_OPERATIONS, signature_matches
 from capibara6_sandbox.gateway.failures import sandbox_gone
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.host.sandbox import Sandbox
@@ -37,7 +39,7 @@ class Dispatcher:
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
-        target = _target(headers)
+        target = _target(headers) or self._signer(scope)
         if target is None:
             await self._control(scope, receive, send)
             return
@@ -48,6 +50,17 @@ class Dispatcher:
             await sandbox_gone(sandbox_id)(scope, receive, send)
             return
         await self._choose(sandbox, port, headers)({**scope, "sandbox": sandbox}, receive, send)
+
+    def _signer(self, scope: Scope) -> tuple[int, str] | None:
+        query = QueryParams(scope.get("query_string", b""))
+        operation = SIGNED_OPERATIONS.get(scope["method"])
+        if scope["path"] != "/files" or operation is None or "signature" not in query:
+            return None
+        for sandbox in self._keeper.all():
+            token = sandbox.envd_access_token
+            if token and signature_matches(query, operation, token):
+                return ENVD_PORT, sandbox.id
+        return None
 
     def _choose(self, sandbox: Sandbox, port: int, headers: Headers) -> ASGIApp:
         if port != ENVD_PORT and not _may_pass(sandbox, headers):

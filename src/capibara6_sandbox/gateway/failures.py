@@ -45,7 +45,7 @@ async def on_call_error(request: Request, failure: Exception) -> JSONResponse:
 
 
 def sandbox_gone(sandbox_id: str) -> JSONResponse:
-    """Build the answer of the data plane for a sandbox that does not run; clients match its text."""
+    """Build the data plane's answer for a sandbox that does not run; clients match its text."""
     return JSONResponse(
         {"sandboxId": sandbox_id, "message": "The sandbox was not found", "code": 502}, 502
     )

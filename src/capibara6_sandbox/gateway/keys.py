@@ -18,7 +18,11 @@ class KeyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve or refuse one request."""
-        if scope["type"] != "http" or scope["path"] == "/health" or self._opens(Headers(scope=scope)):
+        if (
+            scope["type"] != "http"
+            or scope["path"] == "/health"
+            or self._opens(Headers(scope=scope))
+        ):
             await self._app(scope, receive, send)
             return
         refusal = error_response(401, "The API key is missing or wrong. Send it as X-API-KEY.")

@@ -12,7 +12,7 @@ import re
 import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -112,7 +112,11 @@ class Machine:
         }
 
     async def add_python_kernel(
-        self, zygote: ZygoteClient, cwd: str = HOME, context_id: str = "", env: Any = None
+        self,
+        zygote: ZygoteClient,
+        cwd: str = HOME,
+        context_id: str = "",
+        env: Mapping[str, str] | None = None,
     ) -> str:
         """Fork a Python kernel into the machine; return its context's id.
 
@@ -126,8 +130,12 @@ class Machine:
         joins = self.cgroup.open_procs() if self.cgroup else []
         kernel_side = [theirs.fileno(), out_writing, err_writing]
         try:
-            order = {"op": "kernel", "cwd": cwd, "env": {**_BASE_ENVIRONMENT, **(env or {})}}
-            order["privileged"] = self.blueprint.privileged
+            order = {
+                "op": "kernel",
+                "cwd": cwd,
+                "env": {**_BASE_ENVIRONMENT, **(env or {})},
+                "privileged": self.blueprint.privileged,
+            }
             _, (pidfd,) = await zygote.request(order, [self._pidfd, *kernel_side, *joins])
             os.close(pidfd)
             agent_side = [ours.fileno(), out_reading, err_reading]
@@ -212,5 +220,3 @@ class Machine:
             self._control.close()
             self._control = None
         self._socket_path.unlink(missing_ok=True)
-
-

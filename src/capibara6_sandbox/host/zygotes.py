@@ -37,7 +37,7 @@ _ZYGOTE_ENVIRONMENT: Final = {
     "NUMEXPR_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MPLCONFIGDIR": "/tmp/matplotlib",
+    "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - in the zygote's own tmpfs
 }
 
 
@@ -153,7 +153,7 @@ async def wait_for_exit(pidfd: int, grace_s: float) -> None:
     """Wait until the process of `pidfd` has ended; kill it after `grace_s`."""
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
-    loop.add_reader(pidfd, lambda: ended.done() or ended.set_result(None))
+    loop.add_reader(pidfd, _resolve, ended)
     try:
         try:
             async with asyncio.timeout(grace_s):
@@ -164,6 +164,11 @@ async def wait_for_exit(pidfd: int, grace_s: float) -> None:
             await ended
     finally:
         loop.remove_reader(pidfd)
+
+
+def _resolve(ended: "asyncio.Future[None]") -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 async def start_nursery(

@@ -91,9 +91,7 @@ def clone3(flags: int) -> tuple[int, int]:
         OSError: the kernel refused, in the parent.
     """
     pidfd = ctypes.c_int(-1)
-    arguments = _CloneArgs(
-        flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=17
-    )
+    arguments = _CloneArgs(flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=17)
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = _pythonapi.syscall(_SYS_CLONE3, ctypes.byref(arguments), ctypes.sizeof(arguments))
     if pid == 0:
@@ -119,7 +117,7 @@ def setns(fd: int, flags: int) -> None:
 def mount(
     source: str, target: str, kind: str | None = None, flags: int = 0, options: str = ""
 ) -> None:
-    """mount(2)."""
+    """Mount a file system, or change a mount; see its man page."""
     result = _libc.mount(
         source.encode(),
         target.encode(),
@@ -131,7 +129,7 @@ def mount(
 
 
 def umount(target: str, flags: int = 0) -> None:
-    """umount2(2)."""
+    """Unmount: umount2(2)."""
     _checked(_libc.umount2(target.encode(), flags), f"umount {target}")
 
 
@@ -176,7 +174,7 @@ def set_host_name(name: str) -> None:
 
 
 def prctl(option: int, argument: int = 0) -> None:
-    """prctl(2) with one integer argument."""
+    """Change a property of the process, with one integer argument."""
     result = _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0)
     _checked(result, f"prctl {option}")
 
@@ -184,6 +182,20 @@ def prctl(option: int, argument: int = 0) -> None:
 def set_process_name(name: str) -> None:
     """Set the name that ps shows, at most 15 bytes."""
     _checked(_libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0), "prctl PR_SET_NAME")
+
+
+def hide_arguments(title: str) -> None:
+    """Overwrite the command line and environment that /proc shows: they name paths of the host.
+
+    Python has copied both by now. Addresses: proc(5), /proc/PID/stat, fields 48 to 51.
+    """
+    with open("/proc/self/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    arguments, arguments_end, environment, environment_end = (int(f) for f in fields[45:49])
+    ctypes.memset(arguments, 0, arguments_end - arguments)
+    ctypes.memset(environment, 0, environment_end - environment)
+    raw = title.encode()[: arguments_end - arguments - 1]
+    ctypes.memmove(arguments, raw, len(raw))
 
 
 def set_capabilities(allowed: frozenset[int]) -> None:
@@ -209,9 +221,7 @@ class _SockFprog(ctypes.Structure):
 def install_seccomp_filter(program: bytes) -> None:
     """Install a BPF program (struct sock_filter[]) for this thread and all it will start."""
     fprog = _SockFprog(len(program) // 8, program)
-    result = _libc.syscall(
-        _SYS_SECCOMP[_MACHINE], _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(fprog)
-    )
+    result = _libc.syscall(_SYS_SECCOMP[_MACHINE], _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(fprog))
     _checked(result, "seccomp")
 
 

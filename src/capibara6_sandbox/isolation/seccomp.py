@@ -64,9 +64,7 @@ ALLOWED: Final = {
         "time gettimeofday clock_gettime clock_getres clock_nanosleep nanosleep "
         "timer_create timer_settime timer_gettime timer_getoverrun timer_delete"
     ),
-    "Facts about the system.": (
-        "uname sysinfo getrandom"
-    ),
+    "Facts about the system.": ("uname sysinfo getrandom"),
     "Sockets; `socket` itself is narrowed to Unix and Internet families, without raw ones.": (
         "socketpair bind connect listen accept accept4 getsockname getpeername sendto "
         "recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown getsockopt setsockopt"

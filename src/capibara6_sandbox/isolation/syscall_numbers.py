@@ -1,4 +1,7 @@
-"""System call numbers by architecture. Source: the kernel's uapi headers unistd_64.h and asm-generic/unistd.h."""
+"""System call numbers by architecture.
+
+Source: the kernel's uapi headers, asm/unistd_64.h and asm-generic/unistd.h.
+"""
 
 from typing import Final
 

@@ -57,7 +57,9 @@ TEMPLATES: Final[dict[str, Template]] = {
     template.name: template
     for template in (
         Template("base", BASE, Limits(memory_bytes=512 * MIB, cpus=1.0)),
-        Template("code-interpreter-v1", CODE_INTERPRETER, Limits(1024 * MIB, 1.0, disk_bytes=512 * MIB)),
+        Template(
+            "code-interpreter-v1", CODE_INTERPRETER, Limits(1024 * MIB, 1.0, disk_bytes=512 * MIB)
+        ),
         _preset("default", 5, 512, 0.5),
         _preset("data_analysis", 10, 1024, 0.75),
         _preset("machine_learning", 30, 2048, 1.0),
@@ -65,3 +67,8 @@ TEMPLATES: Final[dict[str, Template]] = {
         _preset("visualization", 10, 1024, 0.75),
     )
 }
+
+
+def environments() -> list[Environment]:
+    """Return every environment that a template needs, each once."""
+    return list({t.environment.name: t.environment for t in TEMPLATES.values()}.values())

@@ -27,7 +27,7 @@ _HOST_ETC: Final = (
     "debian_version",
 )  # fmt: skip
 
-_PASSWD = """\
+_ACCOUNTS = """\
 root:x:0:0:root:/root:/bin/bash
 daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
 user:x:1000:1000:user:/home/user:/bin/bash
@@ -82,7 +82,7 @@ def write_owned(path: Path, user_folders: Iterable[str]) -> None:
         ("var/tmp", 0o1777, "root", None),
         ("home", 0o755, "root", None),
         ("home/user", 0o755, "user", None),
-        ("etc/passwd", 0o644, "root", _PASSWD),
+        ("etc/passwd", 0o644, "root", _ACCOUNTS),
         ("etc/group", 0o644, "root", _GROUP),
         ("etc/hosts", 0o644, "root", "127.0.0.1 localhost\n::1 localhost\n"),
         ("etc/resolv.conf", 0o644, "root", ""),

@@ -41,33 +41,43 @@ _PRELOADED = (asyncio, encodings)
 
 
 def main() -> None:
-    """Assemble the view and serve until the server is gone."""
+    """Enter the namespaces, start anew in them, assemble the view and serve."""
     setup = json.loads(sys.argv[1])
     linux.set_process_name("c6-nursery")
     channel = Channel(socket.socket(fileno=CHANNEL_FD))
     try:
-        _enter_namespaces(privileged=setup["privileged"])
+        if not setup.get("inside"):
+            _start_inside(setup)
         nursery = Nursery(setup)
     except OSError as cause:
         channel.send({"error": str(cause)})
         sys.exit(1)
+    linux.hide_arguments("capibara6-agent")
     channel.send({"ready": True})
     children.serve(channel, nursery.handle)
 
 
-def _enter_namespaces(*, privileged: bool) -> None:
-    """Go on as the first process of a new PID namespace; the caller waits for it and ends."""
+def _start_inside(setup: dict[str, Any]) -> NoReturn:
+    """Start again as the first process of a new PID namespace; wait for it, and end with it.
+
+    The fresh start makes the new user namespace the owner of the process's memory, without which
+    zygotes could not join the namespaces of sandboxes.
+    """
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     flags = linux.CLONE_NEWNS | linux.CLONE_NEWPID
     uid, gid = os.getuid(), os.getgid()
-    linux.unshare(flags if privileged else flags | linux.CLONE_NEWUSER)
-    if not privileged:
+    linux.unshare(flags if setup["privileged"] else flags | linux.CLONE_NEWUSER)
+    if not setup["privileged"]:
         identity.map_self(uid, gid)
     child = os.fork()
-    if child:
-        os.close(CHANNEL_FD)
-        os.waitpid(child, 0)
-        os._exit(0)
+    if child == 0:
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+        again = json.dumps({**setup, "inside": True})
+        os.set_inheritable(CHANNEL_FD, True)
+        os.execv(sys.executable, [sys.executable, "-m", __spec__.name, again])
+    os.close(CHANNEL_FD)
+    os.waitpid(child, 0)
+    os._exit(0)
 
 
 class Nursery:

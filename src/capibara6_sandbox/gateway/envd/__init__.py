@@ -4,8 +4,8 @@
 `scope["sandbox"]` (see `sandbox.EnvdSandbox`); this package knows nothing of other sandboxes.
 """
 
-from capibara6_sandbox.gateway.envd.access import signature_matches
+from capibara6_sandbox.gateway.envd.access import SIGNED_OPERATIONS, signature_matches
 from capibara6_sandbox.gateway.envd.app import create_envd_app
 from capibara6_sandbox.gateway.envd.sandbox import EnvdSandbox
 
-__all__ = ["EnvdSandbox", "create_envd_app", "signature_matches"]
+__all__ = ["SIGNED_OPERATIONS", "EnvdSandbox", "create_envd_app", "signature_matches"]

@@ -13,7 +13,7 @@ from capibara6_sandbox.gateway.envd.errors import plain_error_response
 from capibara6_sandbox.gateway.envd.sandbox import sandbox_of
 
 TOKEN_HEADER = "X-Access-Token"  # noqa: S105 - the name of a header
-_OPERATIONS = {"GET": "read", "HEAD": "read", "POST": "write"}
+SIGNED_OPERATIONS = {"GET": "read", "HEAD": "read", "POST": "write"}
 
 
 class AccessMiddleware:
@@ -37,10 +37,12 @@ def refusal(request: Request, now_s: float) -> str | None:
     if request.url.path == "/health":
         return None
     token = sandbox_of(request).envd_access_token
+    if not token:
+        return None
     sent = request.headers.get(TOKEN_HEADER)
     if sent and hmac.compare_digest(sent.encode(), token.encode()):
         return None
-    operation = _OPERATIONS.get(request.method)
+    operation = SIGNED_OPERATIONS.get(request.method)
     if request.url.path != "/files" or operation is None:
         return (
             "unauthorized access, please provide a valid access token "

@@ -12,6 +12,7 @@ from capibara6_sandbox.gateway.envd import (
     filesystem_service,
     process_service,
     system,
+    watch_methods,
 )
 from capibara6_sandbox.gateway.envd.access import AccessMiddleware
 from capibara6_sandbox.gateway.envd.errors import connect_error_response
@@ -19,7 +20,7 @@ from capibara6_sandbox.gateway.envd.errors import connect_error_response
 
 def create_envd_app() -> Starlette:
     """Build the application; it serves the sandbox that it finds in `scope["sandbox"]`."""
-    calls = filesystem_service.routes() | process_service.routes()
+    calls = filesystem_service.routes() | watch_methods.routes() | process_service.routes()
     return Starlette(
         routes=[
             Route("/health", system.health),

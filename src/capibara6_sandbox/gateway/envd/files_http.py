@@ -9,12 +9,12 @@ from starlette.types import ASGIApp
 
 from capibara6_guest.wire import CallError
 from capibara6_sandbox.gateway.envd.downloads import Download, parse_range
+from capibara6_sandbox.gateway.envd.entry_info import entry_info
 from capibara6_sandbox.gateway.envd.errors import (
     files_error_response,
     readable,
     sandbox_lost_response,
 )
-from capibara6_sandbox.gateway.envd.filesystem_service import entry_info
 from capibara6_sandbox.gateway.envd.metadata import metadata_from
 from capibara6_sandbox.gateway.envd.request_bodies import (
     PartEnd,

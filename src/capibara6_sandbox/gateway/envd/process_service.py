@@ -27,6 +27,7 @@ def routes() -> dict[str, Endpoint]:
         "List": unary(list_processes),
         "SendInput": unary(send_input),
         "StreamInput": client_stream(stream_input),
+        "Update": unary(update),
         "CloseStdin": unary(close_stdin),
         "SendSignal": unary(send_signal),
     }
@@ -45,6 +46,7 @@ async def start(call: RpcCall) -> AsyncIterator[dict[str, Any]]:
         "cwd": process.optional_text("cwd"),
         "tag": call.message.optional_text("tag"),
         "stdin": call.message.flag("stdin", default=True),
+        "pty": _terminal_size(call.message),
         "timeout_s": call.timeout_s,
     }
     async for event in _follow(call, "process.start", arguments):
@@ -81,6 +83,12 @@ async def stream_input(call: RpcCall, messages: AsyncIterator[Message]) -> dict[
                 raise CallError("invalid_argument", "input before the message that says for whom")
             await _input(call, selected, message.message("data").message("input"))
     return {}
+
+
+async def update(call: RpcCall) -> dict[str, Any]:
+    """Change the size of a program's terminal."""
+    arguments = _selected(call.message) | {"pty": _terminal_size(call.message)}
+    return await call.sandbox.guest.request("process.update", **arguments)
 
 
 async def close_stdin(call: RpcCall) -> dict[str, Any]:
@@ -132,6 +140,13 @@ def _end(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _process_info(process: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return _known_process_info(process)
+    except (KeyError, TypeError):
+        raise GuestLostError("the agent listed a process in no known form") from None
+
+
+def _known_process_info(process: dict[str, Any]) -> dict[str, Any]:
     config = {"cmd": process["cmd"], "args": process["args"], "envs": process["envs"]}
     if process.get("cwd") is not None:
         config["cwd"] = process["cwd"]
@@ -146,6 +161,13 @@ def _selected(message: Message) -> dict[str, Any]:
     if process.has("tag"):
         return {"tag": process.text("tag")}
     raise CallError("invalid_argument", "the call names no process, neither by pid nor by tag")
+
+
+def _terminal_size(message: Message) -> dict[str, int] | None:
+    if not message.has("pty"):
+        return None
+    size = message.message("pty").message("size")
+    return {"rows": size.number("rows"), "cols": size.number("cols")}
 
 
 async def _input(call: RpcCall, selected: dict[str, Any], content: Message) -> dict[str, Any]:

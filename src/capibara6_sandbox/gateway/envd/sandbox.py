@@ -20,7 +20,7 @@ class EnvdSandbox(Protocol):
 
     @property
     def envd_access_token(self) -> str:
-        """What clients must send as X-Access-Token."""
+        """What clients must send as X-Access-Token; empty for a sandbox that is not secured."""
 
     @property
     def env(self) -> dict[str, str]:

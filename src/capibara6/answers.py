@@ -1,0 +1,74 @@
+"""What goes between the stages and what the user reads at the end, made from domain types. Pure."""
+
+from typing import Final
+
+from capibara6.domain.executions import ExecutionRequest, ExecutionResult, ResultItem
+from capibara6.domain.programs import Diagnosis, Program
+from capibara6.domain.requests import DataFile, Request, Route
+from capibara6.errors import ModelReplyError
+from capibara6.texts import say
+
+_RECIPE_ORIGIN: Final = "recipe:"
+_TEXT: Final = "text/plain"
+
+
+def asks_for_no_program(request: Request, route: Route) -> bool:
+    """Whether there is nothing to compute: small talk without data."""
+    return route.task == "conversation" and not request.files
+
+
+def answer_of(program: Program, result: ExecutionResult, language: str) -> str:
+    """The printed answer; for a recipe also the statement that no model was used."""
+    answer = printed(result) or say("nothing_printed", language)
+    if program.origin.startswith(_RECIPE_ORIGIN):
+        recipe = program.origin.removeprefix(_RECIPE_ORIGIN)
+        return f"{answer}\n\n{say('no_model_used', language, recipe=recipe)}"
+    return answer
+
+
+def printed(result: ExecutionResult) -> str:
+    """What the program printed, or else the text of its main result."""
+    return result.stdout.strip() or _main_text(result.results)
+
+
+def execution_of(program: Program, request: Request, route: Route) -> ExecutionRequest:
+    """How a written program is to be run."""
+    return ExecutionRequest(
+        code=program.code,
+        language=program.language,
+        template=request.template or route.template,
+        timeout_s=request.timeout_s,
+        files={file.path: file.content for file in request.files},
+    )
+
+
+def request_of(run_id: str, execution: ExecutionRequest) -> Request:
+    """The request that a program sent as it is stands for: no question, only files and limits."""
+    files = (DataFile(path.rsplit("/", 1)[-1], data) for path, data in execution.files.items())
+    return Request(run_id, "", tuple(files), execution.template, None, execution.timeout_s)
+
+
+def required(program: Program | None, tier: str) -> Program:
+    """The program that a writer owes.
+
+    Raises:
+        ModelReplyError: its stream ended without one.
+    """
+    if program is None or not program.code.strip():
+        raise ModelReplyError(tier, "the answer ended without a program")
+    return program
+
+
+def is_silent(result: ExecutionResult) -> bool:
+    """Whether a program ended well and yet left nothing that could answer anybody."""
+    return not (result.stdout.strip() or result.results or result.artefacts)
+
+
+def silence(language: str) -> Diagnosis:
+    """The diagnosis of a silent program, so that a repair can mend it."""
+    return Diagnosis("no_output", say("silent_cause", language), say("silent_hint", language))
+
+
+def _main_text(results: tuple[ResultItem, ...]) -> str:
+    texts = [item.data.get(_TEXT, "") for item in results if item.is_main_result]
+    return str(texts[-1]).strip() if texts else ""

@@ -1,0 +1,31 @@
+"""What the HTTP face needs of the platform; main.py puts it together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from capibara6.config import Settings
+from capibara6.intake import Profile
+from capibara6.pipeline import Pipeline
+from capibara6.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts behind the routes."""
+
+    settings: Settings
+    pipeline: Pipeline
+    profile: Profile
+    store: Store
+    metrics: Callable[[], bytes]  # in Prometheus's text format
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Parts = Annotated[Services, Depends(_services)]

@@ -1,0 +1,144 @@
+"""The commands and their options. Thin: each hands over to a module it imports when called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from capibara6 import __version__
+
+app = typer.Typer(
+    name="capibara6",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=(
+        "Exit status: 0 answered; 1 the program or a check failed; 2 bad input or setting; "
+        "3 sandbox provider or model not available; 4 a fault of the platform; 130 interrupted."
+    ),
+)
+sandbox_app = typer.Typer(no_args_is_help=True)
+app.add_typer(sandbox_app, name="sandbox", help="The embedded E2B server alone.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Template = Annotated[str | None, typer.Option(help="Preset of limits; otherwise chosen.")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds; otherwise the template's.")]
+Data = Annotated[
+    list[Path] | None, typer.Option("--data", help="Data file; may be given several times.")
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"capibara6 {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """AI models that act: questions answered by running code in isolated sandboxes."""
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="In plain language, Spanish or English.")],
+    data: Data = None,
+    template: Template = None,
+    tier: Annotated[str | None, typer.Option(help='"recipe" or a model tier.')] = None,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question by writing and running a program."""
+    from capibara6.cli import asking
+    from capibara6.cli.running import run
+
+    run(lambda: asking.ask(question, data or [], template, tier, timeout, as_json=as_json), as_json)
+
+
+@app.command()
+def execute(
+    file: Annotated[str, typer.Argument(help="Program file, or - for standard input.")],
+    language: Annotated[
+        str | None, typer.Option(help="Otherwise by the file's ending; python.")
+    ] = None,
+    data: Data = None,
+    template: Annotated[str, typer.Option(help="Preset of limits.")] = "default",
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a program in a sandbox, as it is."""
+    from capibara6.cli import executing
+    from capibara6.cli.running import run
+
+    run(
+        lambda: executing.execute(file, language, data or [], template, timeout, as_json=as_json),
+        as_json,
+    )
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address; otherwise the setting's.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; otherwise the setting's; 0: any.")
+    ] = None,
+) -> None:
+    """Serve the HTTP API and the sandbox server."""
+    from capibara6.cli import serving
+    from capibara6.cli.running import run
+
+    run(lambda: serving.serve(host, port), as_json=False)
+
+
+@sandbox_app.command("serve")
+def sandbox_serve(
+    host: Annotated[str | None, typer.Option(help="Address; otherwise loopback.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0: any.")] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(help="Its key, e2b_ and 40 hex digits; otherwise made.", envvar="E2B_API_KEY"),
+    ] = None,
+) -> None:
+    """Serve E2B's API alone; prints the exports that the E2B SDKs need."""
+    from capibara6.cli import serving
+    from capibara6.cli.running import run
+
+    run(lambda: serving.serve_sandboxes(host, port, api_key), as_json=False)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what works here, and how to mend what does not."""
+    from capibara6.cli import checking
+    from capibara6.cli.running import run
+
+    run(lambda: checking.doctor(as_json=as_json), as_json)
+
+
+@app.command("test-connection")
+def connection(as_json: AsJson = False) -> None:
+    """Prove that the sandbox provider works."""
+    from capibara6.cli import checking
+    from capibara6.cli.running import run
+
+    run(lambda: checking.test_connection(as_json=as_json), as_json)
+
+
+@app.command()
+def executions(
+    execution_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One execution, or one run, in full.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the latest executions, or show one."""
+    from capibara6.cli import history
+    from capibara6.cli.running import run
+
+    run(lambda: history.executions(execution_id, limit, as_json=as_json), as_json)

@@ -1,0 +1,29 @@
+"""Configuration: `e2b_config.json` for the system, the environment and `.env` for secrets."""
+
+from capibara6.config.loading import load_settings
+from capibara6.config.settings import (
+    CloudProvider,
+    EmbeddedProvider,
+    Limits,
+    Logging,
+    Mail,
+    Platform,
+    Settings,
+    Template,
+    Tier,
+    require_keys_off_loopback,
+)
+
+__all__ = [
+    "CloudProvider",
+    "EmbeddedProvider",
+    "Limits",
+    "Logging",
+    "Mail",
+    "Platform",
+    "Settings",
+    "Template",
+    "Tier",
+    "load_settings",
+    "require_keys_off_loopback",
+]

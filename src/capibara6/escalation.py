@@ -1,0 +1,44 @@
+"""Where a run goes after an attempt that failed visibly: the same tier, a stronger one, or nowhere.
+
+Pure; knows the tiers by name and order only.
+"""
+
+from dataclasses import dataclass
+
+from capibara6.domain.ports import ProgramWriter
+from capibara6.errors import UnknownTierError
+from capibara6.progress import Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The configured writers, cheapest first."""
+
+    writers: tuple[ProgramWriter, ...]
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """Their names, cheapest first."""
+        return tuple(writer.tier for writer in self.writers)
+
+    def writer(self, tier: str) -> ProgramWriter:
+        """The writer of a tier.
+
+        Raises:
+            UnknownTierError: no such tier is configured.
+        """
+        for writer in self.writers:
+            if writer.tier == tier:
+                return writer
+        raise UnknownTierError(tier, list(self.tiers))
+
+    def after(self, attempt: Attempt) -> str | None:
+        """The tier of the attempt that follows a failed one; None when there is nowhere to go."""
+        pinned = attempt.request.tier is not None  # the user chose the tier: the run stays on it
+        if not pinned and (stronger := self._stronger(attempt.tier)):
+            return stronger
+        return attempt.tier if attempt.writer_answers else None
+
+    def _stronger(self, tier: str) -> str | None:
+        later = self.tiers[self.tiers.index(tier) + 1 :]
+        return later[0] if later else None

@@ -1,0 +1,189 @@
+"""Joins the parts: the only place that chooses adapters.
+
+Heavy modules are imported where they are used, so that a command that needs none of them, and the
+help, start at once; `open_platform` imports them while the sandbox server is being found.
+"""
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from capibara6.config import Settings, load_settings
+from capibara6.domain.ports import EventSink, ProgramWriter
+from capibara6.domain.requests import DataFile
+from capibara6.pipeline import Pipeline
+from capibara6.supervision.server import IDLE_TIMEOUT_S, EmbeddedServer, Notify, unnoticed
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from capibara6.api.services import Services
+    from capibara6.execution import E2BExecutor, Provider
+    from capibara6.store import Store
+
+_HEAVY: Final = ("capibara6.execution", "capibara6.store")
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """All parts, joined and open."""
+
+    settings: Settings
+    store: "Store"
+    executor: "E2BExecutor"
+    pipeline: Pipeline
+    metrics: Callable[[], bytes]  # in Prometheus's text format
+
+    def services(self) -> "Services":
+        """What the HTTP face needs of it."""
+        from capibara6.api.services import Services
+
+        return Services(self.settings, self.pipeline, profile, self.store, self.metrics)
+
+
+@asynccontextmanager
+async def open_platform(
+    settings: Settings,
+    notify: Notify = unnoticed,
+    idle_timeout_s: float | None = IDLE_TIMEOUT_S,
+) -> AsyncIterator[Platform]:
+    """Open everything, with the embedded server running if it is the provider.
+
+    Args:
+        settings: which adapters, and their limits.
+        notify: told how far a starting server is.
+        idle_timeout_s: a server started here ends after so long without a sandbox; None: it ends
+            with this platform.
+
+    Raises:
+        ConfigurationError: the database or a setting cannot be used.
+        ProviderUnreachableError: the embedded server does not start.
+    """
+    async with AsyncExitStack() as stack:
+        server = embedded_server(settings, idle_timeout_s)
+        await _started(server, notify)
+        if server and idle_timeout_s is None:
+            stack.push_async_callback(server.stop)
+        yield await _join(settings, server, stack)
+
+
+def create_app(settings: Settings | None = None, platform: Platform | None = None) -> "FastAPI":
+    """The ASGI application, also for `uvicorn --factory capibara6.main:create_app`.
+
+    Args:
+        settings: None: as configured.
+        platform: an open one, which its owner closes; None: opened and closed with the application.
+    """
+    from capibara6.api.application import application
+
+    settings = settings or load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if platform is None:
+                opening = open_platform(settings, idle_timeout_s=None)
+                app.state.services = (await stack.enter_async_context(opening)).services()
+            else:
+                app.state.services = platform.services()
+            yield
+
+    return application(settings, lifespan)
+
+
+def profile(name: str, content: bytes) -> DataFile:
+    """Read a data file's columns."""
+    from capibara6.codegen.profiling import profile_file
+
+    return profile_file(name, content)
+
+
+def embedded_server(
+    settings: Settings, idle_timeout_s: float | None = IDLE_TIMEOUT_S
+) -> EmbeddedServer | None:
+    """The server to supervise; None in the cloud, or when the settings name one to be used."""
+    if settings.provider != "embedded" or settings.embedded.api_key is not None:
+        return None
+    return EmbeddedServer(settings.home, idle_timeout_s)
+
+
+async def _started(server: EmbeddedServer | None, notify: Notify) -> None:
+    """Find or start the server, and import meanwhile what is slow to import."""
+    imports = asyncio.create_task(asyncio.to_thread(_import, _HEAVY))
+    try:
+        if server:
+            await server.ensure(notify)
+    finally:
+        await imports
+
+
+def _import(names: tuple[str, ...]) -> None:
+    for name in names:
+        importlib.import_module(name)
+
+
+async def _join(
+    settings: Settings, server: EmbeddedServer | None, stack: AsyncExitStack
+) -> Platform:
+    from capibara6.execution import E2BExecutor
+    from capibara6.monitoring import EventBus, MetricsListener
+    from capibara6.repair import diagnose
+    from capibara6.routing import RuleRouter
+    from capibara6.store import Store
+    from capibara6.validation.validator import ProgramValidator
+
+    store = await Store.open(settings.database, settings.home)
+    stack.push_async_callback(store.close)
+    executor = E2BExecutor(settings, _provider_source(settings, server))
+    stack.push_async_callback(executor.close)
+    metrics = MetricsListener()
+    pipeline = Pipeline(
+        router=RuleRouter(),
+        writers=await _writers(settings),
+        validator=ProgramValidator(),
+        executor=executor,
+        diagnose=diagnose,
+        sinks=[EventBus([*_recorders(store), metrics])],
+        attempts_max=settings.limits.repair_attempts_max,
+    )
+    return Platform(settings, store, executor, pipeline, metrics.text)
+
+
+def _recorders(store: "Store") -> list[EventSink]:
+    """The listeners that write; the store first, since what the others write refers to it."""
+    from capibara6.ace import LessonListener
+    from capibara6.tuning import UsageListener
+
+    return [store.events, LessonListener(store.lessons), UsageListener(store.usage)]
+
+
+def _provider_source(
+    settings: Settings, server: EmbeddedServer | None
+) -> "Callable[[], Awaitable[Provider]]":
+    """Where the next execution goes; a supervised server that has ended is started again."""
+    from capibara6.execution import Provider, configured_provider
+
+    if server is None:
+        return configured_provider(settings)
+
+    async def find() -> Provider:
+        address = await server.ensure()
+        timeout_s = settings.embedded.request_timeout_s
+        return Provider.embedded(address.api_url, address.api_key, request_timeout_s=timeout_s)
+
+    return find
+
+
+async def _writers(settings: Settings) -> list[ProgramWriter]:
+    """One a tier, cheapest first: the recipes, then the models that answer."""
+    from capibara6.codegen.recipes import RecipeWriter
+
+    return [RecipeWriter()]
+
+
+async def available_models(settings: Settings) -> dict[str, str]:
+    """The model tiers that answer, cheapest first, with what they are."""
+    return {}

@@ -1,0 +1,184 @@
+"""The story of a request: route → write → validate → execute → (repair) → answer.
+
+Owns the order of the stages and what follows a failure. It knows every stage only as a port
+(`domain.ports`) and tells what happens as events (`domain.events`), in their documented order; each
+event reaches the listeners before the caller.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+
+from capibara6 import answers
+from capibara6.audience import Audience, Events
+from capibara6.domain import events as ev
+from capibara6.domain.executions import (
+    ExecutionRequest,
+    ExecutionResult,
+    OutputChunk,
+    ResultItem,
+    SandboxReady,
+)
+from capibara6.domain.ports import EventSink, Executor, ProgramWriter, Router, Validator
+from capibara6.domain.programs import Diagnosis, Failure, Finding, Program
+from capibara6.domain.requests import Request, Route
+from capibara6.errors import ModelError, RequestError
+from capibara6.escalation import Ladder
+from capibara6.progress import Attempt, Clock, Progress
+from capibara6.streams import closed_after
+from capibara6.texts import say
+
+Diagnose = Callable[[Program, ExecutionResult | None, tuple[Finding, ...], Request], Diagnosis]
+
+
+class Pipeline:
+    """Answers questions by writing and running programs; runs programs that users wrote.
+
+    Args:
+        router: decides task, template and tier.
+        writers: one a tier, cheapest first.
+        validator: checks programs before they run.
+        executor: runs programs in sandboxes.
+        diagnose: maps a failed attempt to its class, cause and hint.
+        sinks: listeners; their failures are logged and break nothing.
+        attempts_max: programs written for one question.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        writers: Sequence[ProgramWriter],
+        validator: Validator,
+        executor: Executor,
+        diagnose: Diagnose,
+        sinks: Sequence[EventSink] = (),
+        attempts_max: int = 3,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._router = router
+        self._ladder = Ladder(tuple(writers))
+        self._validator = validator
+        self._executor = executor
+        self._diagnose = diagnose
+        self._audience = Audience(sinks)
+        self._attempts_max = attempts_max
+        self._clock = clock
+
+    def run(self, request: Request) -> Events:
+        """Answer a question; `request.files` are profiled.
+
+        Yields:
+            The run's events; the last is `RunFinished`, whatever happens. Nothing is raised but
+            cancellation: cancelling the task or closing the iterator kills the sandbox and still
+            tells the listeners `RunFinished(error_code="cancelled")`.
+        """
+        progress = Progress(request.id, self._clock)
+        return self._audience.told(progress, self._answer(request, progress))
+
+    def execute(self, run_id: str, request: ExecutionRequest) -> Events:
+        """Run a program that the user wrote, as it is; events and cancellation as in `run`."""
+        progress = Progress(run_id, self._clock)
+        return self._audience.told(progress, self._run_as_is(request, progress))
+
+    async def _answer(self, request: Request, progress: Progress) -> Events:
+        yield ev.RunStarted(request.id, request)
+        route = self._route(request)
+        progress.language = route.language
+        yield ev.Routed(request.id, route)
+        if answers.asks_for_no_program(request, route):
+            yield progress.succeeded(say("conversation", route.language))
+            return
+        tier: str | None = route.tier
+        failure, programs = None, 0
+        while tier:
+            progress.attempts += 1
+            attempt = Attempt(progress.attempts, tier, request, route, failure)
+            async with aclosing(self._attempt(attempt)) as events:
+                async for event in events:
+                    yield event
+            if attempt.answer is not None:
+                yield progress.succeeded(attempt.answer)
+                return
+            programs += attempt.writer_answers
+            failure = attempt.failure or failure
+            tier = self._ladder.after(attempt) if programs < self._attempts_max else None
+            if tier and attempt.diagnosis:
+                yield ev.RepairStarted(request.id, attempt.number, attempt.diagnosis, tier)
+        yield progress.given_up(attempt)
+
+    def _route(self, request: Request) -> Route:
+        if request.tier is not None:
+            self._ladder.writer(request.tier)  # refuse an unknown tier before anything else
+        return self._router.route(request, self._ladder.tiers)
+
+    async def _attempt(self, attempt: Attempt) -> Events:
+        """Write, validate and run one program; `attempt` holds how it went."""
+        run_id, program = attempt.request.id, None
+        writer = self._ladder.writer(attempt.tier)
+        pieces = writer.write(attempt.request, attempt.route, attempt.previous)
+        try:
+            async with closed_after(pieces):
+                async for piece in pieces:
+                    if isinstance(piece, str):
+                        yield ev.ProgramChunk(run_id, attempt.number, piece)
+                    else:
+                        program = piece
+            program = answers.required(program, attempt.tier)
+        except (ModelError, RequestError) as refusal:
+            attempt.refused(refusal)
+            return
+        yield ev.ProgramWritten(run_id, attempt.number, program)
+        findings = await self._validator.validate(program)
+        yield ev.Validated(run_id, attempt.number, findings)
+        if findings:
+            diagnosis = self._diagnose(program, None, findings, attempt.request)
+            attempt.failed(Failure(program, diagnosis, None, findings))
+            return
+        execution = answers.execution_of(program, attempt.request, attempt.route)
+        async with aclosing(self._execute(run_id, attempt.number, execution)) as events:
+            async for event in events:
+                yield event
+                if isinstance(event, ev.ExecutionFinished):
+                    self._judge(attempt, program, event.result)
+
+    async def _execute(self, run_id: str, number: int, execution: ExecutionRequest) -> Events:
+        items = self._executor.execute(execution)
+        async with closed_after(items):
+            async for item in items:
+                match item:
+                    case SandboxReady(sandbox_id, template):
+                        yield ev.ExecutionStarted(run_id, number, sandbox_id, template)
+                    case OutputChunk():
+                        yield ev.Output(run_id, number, item)
+                    case ResultItem():
+                        yield ev.ResultShown(run_id, number, item)
+                    case ExecutionResult():
+                        yield ev.ExecutionFinished(run_id, number, item)
+
+    def _judge(self, attempt: Attempt, program: Program, result: ExecutionResult) -> None:
+        """Take the result as the answer, or as a failure that shows."""
+        language = attempt.route.language
+        if result.success and not answers.is_silent(result):
+            attempt.answer = answers.answer_of(program, result, language)
+        elif result.success:
+            attempt.failed(Failure(program, answers.silence(language), result))
+        else:
+            diagnosis = self._diagnose(program, result, (), attempt.request)
+            attempt.failed(Failure(program, diagnosis, result))
+
+    async def _run_as_is(self, execution: ExecutionRequest, progress: Progress) -> Events:
+        request = answers.request_of(progress.run_id, execution)
+        progress.attempts = 1
+        yield ev.RunStarted(progress.run_id, request)
+        program = Program(execution.code, execution.language)
+        yield ev.ProgramWritten(progress.run_id, 1, program)
+        async with aclosing(self._execute(progress.run_id, 1, execution)) as events:
+            async for event in events:
+                yield event
+                if isinstance(event, ev.ExecutionFinished):
+                    result = event.result
+        if result.success:
+            yield progress.succeeded(answers.printed(result))
+        else:
+            yield progress.program_failed(self._diagnose(program, result, (), request))

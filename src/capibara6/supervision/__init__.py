@@ -1,0 +1,1 @@
+"""The embedded server's process: found, started and ended; known by its wire only."""

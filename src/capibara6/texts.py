@@ -1,0 +1,139 @@
+"""Everything the faces and the pipeline say to a person, in Spanish and English.
+
+Owns the words, not the decision when to say them. Programs of recipes and prompts to models keep
+their own texts. `say` is the only way in; a test checks that both languages hold the same keys and
+the same fields.
+"""
+
+from typing import Final
+
+LANGUAGES: Final = ("es", "en")
+DEFAULT_LANGUAGE: Final = "en"
+
+TEXTS: Final[dict[str, dict[str, str]]] = {
+    # -- answers -----------------------------------------------------------------------------
+    "no_model_used": {
+        "en": "(No model was used: this is the answer of the recipe “{recipe}”.)",
+        "es": "(No se usó ningún modelo: responde la receta «{recipe}».)",
+    },
+    "conversation": {
+        "en": (
+            "That is conversation, not a task for a program, so I ran nothing and have no answer "
+            "to offer. I answer by writing and running programs: ask something that can be "
+            "computed, best with a data file (CSV, Excel, Parquet or JSON); for example "
+            "“which columns are correlated?”."
+        ),
+        "es": (
+            "Eso es conversación, no una tarea para un programa, así que no ejecuté nada ni tengo "
+            "una respuesta que dar. Respondo escribiendo y ejecutando programas: pregunta algo "
+            "que se pueda calcular, mejor con un archivo de datos (CSV, Excel, Parquet o JSON); "
+            "por ejemplo «¿qué columnas están correlacionadas?»."
+        ),
+    },
+    "nothing_printed": {
+        "en": "The program ended without printing anything.",
+        "es": "El programa terminó sin imprimir nada.",
+    },
+    "program_failed": {
+        "en": "The program failed (attempt {attempts}): {cause} {hint}",
+        "es": "El programa falló (intento {attempts}): {cause} {hint}",
+    },
+    "cancelled": {
+        "en": "The run was cancelled before it ended; its sandbox was killed.",
+        "es": "La ejecución se canceló antes de terminar; su entorno aislado fue eliminado.",
+    },
+    "internal": {
+        "en": "An unexpected fault in the platform ({fault}). The log holds the details.",
+        "es": "Un fallo inesperado de la plataforma ({fault}). El registro tiene los detalles.",
+    },
+    "silent_cause": {
+        "en": "The program printed nothing and displayed nothing.",
+        "es": "El programa no imprimió ni mostró nada.",
+    },
+    "silent_hint": {
+        "en": "Print the answer to the question with print().",
+        "es": "Imprime la respuesta a la pregunta con print().",
+    },
+    "writer_hint": {
+        "en": "Another tier is asked, if one is configured.",
+        "es": "Se pregunta a otro nivel, si hay uno configurado.",
+    },
+    # -- what a run looks like on a terminal -------------------------------------------------
+    "route": {
+        "en": "Route: {task} → {tier} (template {template}, confidence {confidence:.0%})",
+        "es": "Ruta: {task} → {tier} (plantilla {template}, confianza {confidence:.0%})",
+    },
+    "writing": {
+        "en": "Writing the program ({tier}) …",
+        "es": "Escribiendo el programa ({tier}) …",
+    },
+    "program": {
+        "en": "Program (attempt {attempt}, {origin})",
+        "es": "Programa (intento {attempt}, {origin})",
+    },
+    "lines_left_out": {
+        "en": "… {count} lines more: the record of the run holds them …",
+        "es": "… {count} líneas más: están en el registro de la ejecución …",
+    },
+    "findings": {
+        "en": "The check before the run found:",
+        "es": "La revisión previa encontró:",
+    },
+    "finding": {"en": "line {line}: {message}", "es": "línea {line}: {message}"},
+    "output": {
+        "en": "Output (sandbox {sandbox_id}, template {template})",
+        "es": "Salida (entorno aislado {sandbox_id}, plantilla {template})",
+    },
+    "chart": {"en": "[chart: {mime}]", "es": "[gráfico: {mime}]"},
+    "table": {"en": "Table", "es": "Tabla"},
+    "more_rows": {
+        "en": "… {rows} more rows, {columns} more columns",
+        "es": "… {rows} filas y {columns} columnas más",
+    },
+    "usage": {
+        "en": "Ran {wall_s:.2f} s{cpu}{memory}",
+        "es": "Duró {wall_s:.2f} s{cpu}{memory}",
+    },
+    "usage_cpu": {"en": ", {cpu_s:.2f} s of CPU", "es": ", {cpu_s:.2f} s de CPU"},
+    "usage_memory": {
+        "en": ", at most {memory_mib:.0f} MiB",
+        "es": ", como máximo {memory_mib:.0f} MiB",
+    },
+    "repair": {
+        "en": "Attempt {attempt} failed ({kind}): {cause} {hint} Next: {next_tier}.",
+        "es": "El intento {attempt} falló ({kind}): {cause} {hint} Sigue: {next_tier}.",
+    },
+    "answer": {"en": "Answer", "es": "Respuesta"},
+    "error": {"en": "Error", "es": "Error"},
+    "charts_saved": {"en": "Charts and files:", "es": "Gráficos y archivos:"},
+    "record": {
+        "en": "Record of the run: {folder} (again: capibara6 executions {run_id})",
+        "es": "Registro de la ejecución: {folder} (de nuevo: capibara6 executions {run_id})",
+    },
+    # -- starting ----------------------------------------------------------------------------
+    "starting_server": {
+        "en": "Starting the sandbox server …",
+        "es": "Arrancando el servidor de entornos aislados …",
+    },
+    "serving": {
+        "en": "The platform listens on {url} (documentation: {url}/docs). Ctrl-C ends it.",
+        "es": "La plataforma escucha en {url} (documentación: {url}/docs). Ctrl-C la detiene.",
+    },
+    "serving_sandboxes": {
+        "en": "The sandbox server listens on {url}.",
+        "es": "El servidor de entornos aislados escucha en {url}.",
+    },
+    "interrupted": {"en": "Interrupted.", "es": "Interrumpido."},
+    # -- lists -------------------------------------------------------------------------------
+    "no_executions": {"en": "No executions yet.", "es": "Todavía no hay ejecuciones."},
+    "check_ok": {"en": "ok", "es": "bien"},
+    "check_warning": {"en": "warning", "es": "aviso"},
+    "provider": {"en": "Provider: {provider}", "es": "Proveedor: {provider}"},
+    "check_failed": {"en": "failed", "es": "fallo"},
+}
+
+
+def say(key: str, language: str, **fields: object) -> str:
+    """The text `key` in `language` ("es" | "en"; any other reads English), with its fields."""
+    versions = TEXTS[key]
+    return versions.get(language, versions[DEFAULT_LANGUAGE]).format(**fields)

@@ -1,0 +1,22 @@
+"""Fixtures that several kinds of test share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.sandbox_server import START_TIMEOUT_S, SandboxServer
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the first test that needs the server time to build the templates."""
+    for item in items:
+        if "sandbox_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(START_TIMEOUT_S))
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    """The embedded server, real, for the whole session."""
+    server = SandboxServer().start()
+    yield server
+    assert server.stop() == 0

@@ -1,0 +1,119 @@
+"""A real embedded server in a process of its own, for tests."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+START_TIMEOUT_S = 600.0  # the first start on a machine builds the templates
+
+
+@dataclass
+class SandboxServer:
+    """A running `python -m capibara6_sandbox serve`."""
+
+    arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[str]" = field(init=False)
+    url: str = field(init=False, default="")
+    key: str = field(init=False, default="")
+    log_lines: list[str] = field(init=False, default_factory=list)
+
+    def start(self) -> "SandboxServer":
+        """Start it and wait until it is ready."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "capibara6_sandbox", "serve", "--port", "0", *self.arguments],
+            env={**os.environ, "PYTHONPATH": _source(), **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read_log, daemon=True).start()
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        found = re.match(r"export E2B_API_URL=(\S+) E2B_SANDBOX_URL=\S+ E2B_API_KEY=(\S+)", line)
+        if found is None:
+            self.process.wait(10)
+            raise AssertionError(f"no ready line but {line!r}; log:\n" + "".join(self.log_lines))
+        self.url, self.key = found.groups()
+        return self
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        self.log_lines.extend(self.process.stderr)
+
+    @property
+    def sdk(self) -> dict[str, Any]:
+        """Arguments that point the published SDKs here."""
+        return {"api_url": self.url, "sandbox_url": self.url, "api_key": self.key}
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Variables that point the published SDKs here."""
+        return {
+            "E2B_API_URL": self.url,
+            "E2B_SANDBOX_URL": self.url,
+            "E2B_API_KEY": self.key,
+        }
+
+    def stop(self) -> int:
+        """Ask it to stop; return its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(30)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+        return status
+
+    def descendants(self) -> list[int]:
+        """Return the ids of all processes below it, zygotes and sandboxes among them."""
+        return _descendants(self.process.pid)
+
+    def open_fds(self) -> int:
+        """Return how many descriptors it holds."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def run_folder(self) -> Path:
+        """Return its run directory, known by the lock it holds."""
+        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            target = os.readlink(link)
+            if target.endswith("/lock") and "/c6-" in target:
+                return Path(target).parent
+        raise AssertionError("the server holds no lock")
+
+
+def _source() -> str:
+    return str(Path(__file__).parents[2] / "src")
+
+
+def _descendants(pid: int) -> list[int]:
+    found, todo = [], [pid]
+    while todo:
+        children = Path(f"/proc/{todo[0]}/task").glob("*/children")
+        below = [int(child) for path in children for child in _read(path).split()]
+        todo = todo[1:] + below
+        found += below
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def wait_until(condition: Any, timeout_s: float = 10.0) -> None:
+    """Poll until `condition()` holds; fail after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
