@@ -24,7 +24,7 @@ from capibara6_sandbox.host.zygotes import ZygoteClient, start_kernel_zygote, st
 from capibara6_sandbox.isolation.cgroups import Cgroups, find_cgroups
 from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
 from capibara6_sandbox.templates.build import BuiltEnvironment, Progress, build
-from capibara6_sandbox.templates.catalog import TEMPLATES, Template
+from capibara6_sandbox.templates.catalog import TEMPLATES, Template, environments
 
 _ID_ALPHABET: Final = string.ascii_lowercase + string.digits
 _ID_LENGTH: Final = 20
@@ -98,13 +98,11 @@ class Keeper:
 
     async def _build_environments(self, progress: Progress) -> None:
         loop = asyncio.get_running_loop()
-        environments = list(
-            {t.environment.name: t.environment for t in TEMPLATES.values()}.values()
-        )
-        for number, environment in enumerate(environments):
+        needed = environments()
+        for number, environment in enumerate(needed):
 
             def report(fraction: float, message: str, number: int = number) -> None:
-                done = 0.9 * (number + fraction) / len(environments)
+                done = 0.9 * (number + fraction) / len(needed)
                 loop.call_soon_threadsafe(progress, done, message)
 
             built = await asyncio.to_thread(build, environment, self._templates, report)
