@@ -308,3 +308,11 @@ def test_nothing_left_after_a_condition_is_said(runner: Runner, tmp_path: Path) 
 def test_the_word_none_is_a_value(runner: Runner, tmp_path: Path) -> None:
     outcome = ask(runner, tmp_path, strikes(), "¿Cuántos choques hubo por tipo de daño?", "group")
     assert ["None", 8939] in outcome.frame()
+
+
+def test_spellings_of_a_group_are_one(runner: Runner, tmp_path: Path) -> None:
+    outcome = ask(runner, tmp_path, ventas(), "suma de cantidad por artículo", "group")
+    sums: dict[object, float] = defaultdict(float)
+    for row in ventas().rows:
+        sums[row["artículo"]] += row["cantidad"]
+    assert {row[0]: row[1] for row in outcome.frame()} == sums
