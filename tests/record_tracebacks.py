@@ -3,7 +3,8 @@
     TEMPLATE/bin/python -W ignore tests/record_tracebacks.py > tests/unit/tracebacks.json
 
 Each program runs in IPython, as in a sandbox, in a fork of a process that has imported the
-template's packages, in a directory with the data files. Paths of the machine are replaced, and of the packages' sources only the failing lines stay.
+template's packages, in a directory with the data files. Paths of the machine are replaced,
+and of the packages' sources only the failing lines stay.
 """
 
 import json

@@ -16,6 +16,8 @@ _CELL_LINE = re.compile(
 _SYNTAX_LINE = re.compile(r"line (\d+)\)\s*$")
 _STDERR_ERROR = re.compile(r"^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt)): ?(.*)$", re.MULTILINE)
 _STDERR_TAIL_CHARS = 8_000
+_VALUE_CHARS_MAX = 3_000
+_TRACEBACK_CHARS_MAX = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,26 @@ def evidence_of(result: ExecutionResult) -> Evidence:
     error = result.error
     if error is None:
         return _spoken(_ANSI.sub("", result.stderr)[-_STDERR_TAIL_CHARS:])
-    value, traceback = _ANSI.sub("", error.value), _ANSI.sub("", error.traceback)
+    value = _bounded(_ANSI.sub("", error.value), _VALUE_CHARS_MAX)
+    traceback = _bounded(_ANSI.sub("", error.traceback), _TRACEBACK_CHARS_MAX)
     name = error.name.rpartition(".")[2]
     return Evidence(name, value, traceback, _line_in(traceback, value))
+
+
+def _bounded(text: str, chars_max: int) -> str:
+    """Beginning and end of a text: an error of any length is read in a moment."""
+    if len(text) <= chars_max:
+        return text
+    return f"{text[: chars_max // 2]}…{text[-chars_max // 2 :]}"
 
 
 def _spoken(stderr: str) -> Evidence:
     errors = list(_STDERR_ERROR.finditer(stderr))
     if not errors:
         last = stderr.strip().rpartition("\n")[2]
-        return Evidence("", last, stderr)
-    return Evidence(errors[-1][1], errors[-1][2], stderr, _line_in(stderr, errors[-1][2]))
+        return Evidence("", last[:_VALUE_CHARS_MAX], stderr)
+    name, value = errors[-1][1], errors[-1][2][:_VALUE_CHARS_MAX]
+    return Evidence(name, value, stderr, _line_in(stderr, value))
 
 
 def _line_in(traceback: str, value: str) -> int | None:

@@ -8,6 +8,7 @@ from typing import Final
 
 _LIKENESS_MIN: Final = 0.6
 _COMPARED_MAX: Final = 2_000
+_NAME_CHARS_MAX: Final = 200  # of a name; what is longer is none, and slow to compare
 _CLOSE_MAX: Final = 3
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _DTYPE = re.compile(r",\s*dtype=.*$", re.DOTALL)
@@ -21,6 +22,8 @@ def quoted_names(text: str) -> list[str]:
 
 def close_names(name: str, known: Sequence[str], likeness_min: float = _LIKENESS_MIN) -> list[str]:
     """Up to three known names, closest first: case, accents and separators do not count."""
+    if len(name) > _NAME_CHARS_MAX:
+        return []
     by_folded: dict[str, str] = {}
     for candidate in known[:_COMPARED_MAX]:
         by_folded.setdefault(_folded(candidate), candidate)

@@ -10,8 +10,6 @@ from typing import Final
 
 from capibara6.repair.evidence import Evidence
 
-_TEXT_CHARS_MAX: Final = 20_000  # of an error, so that no pattern runs long
-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -100,16 +98,16 @@ RULES: Final = (
     _rule("file_format", "ValueError", r"Excel file format|Expected object or value|Trailing data"),
     _rule("file_format", "UnidentifiedImageError"),
     # Columns: each library has its own words for a column that is not there.
-    _rule("unknown_column", "KeyError", r"(?P<columns>.*) not in index"),
+    _rule("unknown_column", "KeyError", r"^(?P<columns>.*) not in index"),
     _rule("unknown_column", "KeyError", r"None of (?P<columns>.*) are in the \[?columns"),
     _rule("index", "KeyError", r"None of (?P<label>.*) are in the \[index\]"),
-    _rule("unknown_column", "KeyError", r"(?P<columns>.*) not found in axis"),
+    _rule("unknown_column", "KeyError", r"^(?P<columns>.*) not found in axis"),
     _rule("unknown_column", "KeyError", r"(?:Label|Column)\(s\) (?P<columns>.*) do not exist"),
     _rule("unknown_column", "KeyError", r"Columns? not found: (?P<column>[^'\"]+)"),
     _rule("unknown_column", "KeyError", r"not present in the DataFrame: (?P<columns>.*)"),
     _rule("unknown_column", "KeyError", r"^\"?(?P<columns>(?:Index\()?\[.*\])", r"/pandas/core/"),
-    _rule("pandas_key", "KeyError", r"(?P<key>.*)", r"/pandas/"),
-    _rule("unknown_key", "KeyError", r"(?P<key>.*)"),
+    _rule("pandas_key", "KeyError", r"^(?P<key>.*)", r"/pandas/"),
+    _rule("unknown_key", "KeyError", r"^(?P<key>.*)"),
     _rule("unknown_column", "UndefinedVariableError", r"name '(?P<column>.*)' is not"),
     _rule("unknown_column", "ValueError", r"columns expected but not found: (?P<columns>.*)"),
     _rule("unknown_column", "ValueError", r"provided to 'parse_dates': (?P<columns>.*)"),
@@ -255,7 +253,7 @@ RULES: Final = (
 
 def match_rule(evidence: Evidence) -> tuple[Rule, dict[str, str]] | None:
     """The first rule that fits, with the fields that its pattern found."""
-    value, traceback = evidence.value[:_TEXT_CHARS_MAX], evidence.traceback
+    value, traceback = evidence.value, evidence.traceback
     for rule in RULES:
         if rule.names and evidence.name not in rule.names:
             continue
