@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from capibara6.config import Settings, load_settings
-from capibara6.domain.ports import ProgramWriter
+from capibara6.domain.ports import EventSink, ProgramWriter
 from capibara6.domain.requests import DataFile
 from capibara6.pipeline import Pipeline
 from capibara6.supervision.server import IDLE_TIMEOUT_S, EmbeddedServer, Notify, unnoticed
@@ -35,14 +35,13 @@ class Platform:
     store: "Store"
     executor: "E2BExecutor"
     pipeline: Pipeline
+    metrics: Callable[[], bytes]  # in Prometheus's text format
 
     def services(self) -> "Services":
         """What the HTTP face needs of it."""
-        from prometheus_client import generate_latest
-
         from capibara6.api.services import Services
 
-        return Services(self.settings, self.pipeline, profile, self.store, generate_latest)
+        return Services(self.settings, self.pipeline, profile, self.store, self.metrics)
 
 
 @asynccontextmanager
@@ -85,10 +84,11 @@ def create_app(settings: Settings | None = None, platform: Platform | None = Non
     @asynccontextmanager
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            opened = platform or await stack.enter_async_context(
-                open_platform(settings, idle_timeout_s=None)
-            )
-            app.state.services = opened.services()
+            if platform is None:
+                opening = open_platform(settings, idle_timeout_s=None)
+                app.state.services = (await stack.enter_async_context(opening)).services()
+            else:
+                app.state.services = platform.services()
             yield
 
     return application(settings, lifespan)
@@ -128,8 +128,9 @@ def _import(names: tuple[str, ...]) -> None:
 async def _join(
     settings: Settings, server: EmbeddedServer | None, stack: AsyncExitStack
 ) -> Platform:
-    from capibara6.codegen.diagnosis import diagnose
     from capibara6.execution import E2BExecutor
+    from capibara6.monitoring import EventBus, MetricsListener
+    from capibara6.repair import diagnose
     from capibara6.routing import RuleRouter
     from capibara6.store import Store
     from capibara6.validation.validator import ProgramValidator
@@ -138,16 +139,25 @@ async def _join(
     stack.push_async_callback(store.close)
     executor = E2BExecutor(settings, _provider_source(settings, server))
     stack.push_async_callback(executor.close)
+    metrics = MetricsListener()
     pipeline = Pipeline(
         router=RuleRouter(),
         writers=await _writers(settings),
         validator=ProgramValidator(),
         executor=executor,
         diagnose=diagnose,
-        sinks=[store.events],
+        sinks=[EventBus([*_recorders(store), metrics])],
         attempts_max=settings.limits.repair_attempts_max,
     )
-    return Platform(settings, store, executor, pipeline)
+    return Platform(settings, store, executor, pipeline, metrics.text)
+
+
+def _recorders(store: "Store") -> list[EventSink]:
+    """The listeners that write; the store first, since what the others write refers to it."""
+    from capibara6.ace import LessonListener
+    from capibara6.tuning import UsageListener
+
+    return [store.events, LessonListener(store.lessons), UsageListener(store.usage)]
 
 
 def _provider_source(
@@ -172,3 +182,8 @@ async def _writers(settings: Settings) -> list[ProgramWriter]:
     from capibara6.codegen.recipes import RecipeWriter
 
     return [RecipeWriter()]
+
+
+async def available_models(settings: Settings) -> dict[str, str]:
+    """The model tiers that answer, cheapest first, with what they are."""
+    return {}

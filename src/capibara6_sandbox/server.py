@@ -19,6 +19,7 @@ import structlog
 import uvicorn
 
 from capibara6_sandbox.gateway.app import create_app
+from capibara6_sandbox.gateway.connections import CuttableHttpProtocol
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.templates.build import TemplateBuildError
@@ -123,6 +124,7 @@ def _report_progress(fraction: float, message: str) -> None:
 async def _serving(app: object, listener: socket.socket):  # type: ignore[no-untyped-def]
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
+        http=CuttableHttpProtocol,
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -87,7 +87,7 @@ def test_a_timeout_out_of_range_is_refused(server: SandboxServer, timeout: int) 
 
 
 def test_an_unknown_template_is_named_with_the_known_ones(server: SandboxServer) -> None:
-    with pytest.raises(NotFoundException, match=r"'nosuch'.*code-interpreter-v1"):
+    with pytest.raises(SandboxException, match=r"404.*'nosuch'.*code-interpreter-v1"):
         Sandbox.create("nosuch", **server.sdk)
 
 

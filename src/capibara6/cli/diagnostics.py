@@ -1,4 +1,4 @@
-"""The checks of `capibara6 doctor`: the platform's own and the sandbox server's."""
+"""The checks of `capibara6 doctor`: the platform's own, and those of the sandbox server's."""
 
 import asyncio
 import json

@@ -15,10 +15,12 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Scope
 
 from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import BadRequestError, SandboxServerError
 from capibara6_sandbox.gateway.bodies import BodyTooLargeError, read_model
+from capibara6_sandbox.gateway.connections import cut
 from capibara6_sandbox.gateway.failures import sandbox_gone
 from capibara6_sandbox.host.guest_client import GuestCall, GuestLostError
 from capibara6_sandbox.host.machine import HOME
@@ -137,7 +139,7 @@ async def _execute(request: Request) -> Response:
         raise BadRequestError("Give either context_id or language, not both.")
     context_id = body.context_id or await sandbox.default_context(_language(body.language))
     call = sandbox.guest.call("execute", id=context_id, code=body.code, env=body.env_vars or {})
-    stream = ExecutionStream(sandbox, context_id, call)
+    stream = ExecutionStream(sandbox, context_id, call, request.scope)
     await stream.open()
     return StreamingResponse(
         stream.lines(), media_type="application/x-ndjson", background=BackgroundTask(stream.close)
@@ -147,8 +149,9 @@ async def _execute(request: Request) -> Response:
 class ExecutionStream:
     """One execution's events as lines; closing it early interrupts the kernel."""
 
-    def __init__(self, sandbox: Sandbox, context_id: str, call: GuestCall) -> None:
+    def __init__(self, sandbox: Sandbox, context_id: str, call: GuestCall, scope: Scope) -> None:
         self._sandbox = sandbox
+        self._scope = scope
         self._context_id = context_id
         self._call = call
         self._oom_kills = self._count_oom_kills()
@@ -170,6 +173,8 @@ class ExecutionStream:
                     yield line
             yield _line({"type": "end_of_execution"})
             await self._replace_dead_kernel()
+        except GuestLostError:
+            cut(self._scope)
         finally:
             await self.close()
 
