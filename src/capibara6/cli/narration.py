@@ -8,6 +8,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
+from rich.status import Status
 from rich.syntax import Syntax
 from rich.table import Table
 
@@ -39,9 +40,20 @@ class Narrator:
         self.language = language
         self._console = console
         self._mid_line = False
+        self._waiting: Status | None = None  # a moving sign, on a terminal only
 
     def show(self, event: ev.Event) -> None:
-        """Show one event; most have a line of their own, chunks of a program none."""
+        """Show one event; chunks of a program are not shown, only that it is being written."""
+        if isinstance(event, ev.ProgramChunk):
+            return
+        self.close()
+        self._tell(event)
+        if isinstance(event, ev.Routed):
+            self._wait(event.route.tier)
+        elif isinstance(event, ev.RepairStarted):
+            self._wait(event.next_tier)
+
+    def _tell(self, event: ev.Event) -> None:
         match event:
             case ev.Routed():
                 self._show_route(event)
@@ -125,6 +137,17 @@ class Narrator:
         self._heading("answer" if event.success else "error")
         text = event.answer if event.success else f"{event.error} [{event.error_code}]"
         self._line(visible(text), None if event.success else "red")
+
+    def close(self) -> None:
+        """Leave the terminal as it was, also when the run was interrupted."""
+        if self._waiting:
+            self._waiting.stop()
+            self._waiting = None
+
+    def _wait(self, tier: str) -> None:
+        if self._console.is_terminal:
+            self._waiting = self._console.status(say("writing", self.language, tier=tier))
+            self._waiting.start()
 
     def _heading(self, key: str, **fields: object) -> None:
         self._line("")

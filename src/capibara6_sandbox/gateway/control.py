@@ -1,5 +1,6 @@
 """E2B's control plane: sandboxes are created, found, extended and ended here."""
 
+import json
 import urllib.parse
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -27,6 +28,7 @@ from capibara6_sandbox.templates.catalog import TEMPLATES
 # Announces to clients which features of envd they may use; 0.6.4 enables every gate of SDK 2.63.
 ENVD_VERSION: Final = "0.6.4"
 TIMEOUT_S_MAX: Final = 24 * 3600
+ENV_BYTES_MAX: Final = 60_000  # with our own, they fit into one packet to the agent
 _CLIENT_ID: Final = "capibara6"
 
 Timeout = Annotated[int, Field(ge=1, le=TIMEOUT_S_MAX)]
@@ -131,6 +133,7 @@ class Control:
             known = ", ".join(TEMPLATES)
             raise NotFoundError(f"There is no template '{body.templateID}'. Known: {known}.")
         _refuse_unsupported(body)
+        _refuse_large(body.envVars or {})
         public = body.network is None or body.network.allowPublicTraffic is not False
         sandbox = await self._keeper.create(
             host.Request(
@@ -254,6 +257,13 @@ class Control:
                 for template in TEMPLATES.values()
             ]
         )
+
+
+def _refuse_large(env: dict[str, str]) -> None:
+    size = len(json.dumps(env))
+    if size > ENV_BYTES_MAX:
+        text = f"envVars: {size:,} bytes as JSON; the limit is {ENV_BYTES_MAX:,}. Use a file."
+        raise BadRequestError(text)
 
 
 def _refuse_unsupported(body: NewSandbox) -> None:

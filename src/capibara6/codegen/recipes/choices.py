@@ -91,7 +91,7 @@ def choose_describe(asked: Asked) -> Choice:
 def choose_group(asked: Asked) -> Choice:
     """Groups, the value in them, how it is aggregated, and how many groups to show."""
     by = [m for m in asked.mentions if asked.after_by(m) or asked.after_which(m)]
-    groups = asked.categories() or [m.columns[0] for m in by if m.columns[0].kind != "date"]
+    groups = asked.categories() or [m.columns[0] for m in by if _makes_groups(m.columns[0])]
     measures = [column for column in asked.measures() if column not in groups]
     statistic = phrases.aggregate(asked.text)
     if not groups and (any(m.best("date").kind == "date" for m in by) or _by_time(asked)):
@@ -336,6 +336,11 @@ def _target(asked: Asked, classes: bool = False) -> tuple[Column | None, list[Co
     )
     features = [mention.columns[0] for mention in after]
     return target, [column for column in features if column.name != target.name]
+
+
+def _makes_groups(column: Column) -> bool:
+    """Years and numbers with few different values group rows; measurements do not."""
+    return column.kind == "number" and (is_year(column) or column.distinct <= CATEGORIES_MAX)
 
 
 def _by_time(asked: Asked) -> bool:
