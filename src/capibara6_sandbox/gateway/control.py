@@ -62,6 +62,12 @@ class TimeoutBody(BaseModel):
     timeout: Timeout
 
 
+class RefreshBody(BaseModel):
+    """The body of a call that lengthens a life; E2B's own default is 15 s."""
+
+    duration: Annotated[int, Field(ge=0, le=3600)] = 15
+
+
 class ConnectBody(BaseModel):
     """The body of a connect call: without a timeout, the lifetime stays as it is."""
 
@@ -87,7 +93,7 @@ def create_control_app(keeper: Keeper, key: str, domain: str) -> Starlette:
             Route("/sandboxes/{id}", control.info, methods=["GET"]),
             Route("/sandboxes/{id}", control.kill, methods=["DELETE"]),
             Route("/sandboxes/{id}/timeout", control.set_timeout, methods=["POST"]),
-            Route("/sandboxes/{id}/refreshes", control.connect, methods=["POST"]),
+            Route("/sandboxes/{id}/refreshes", control.refresh, methods=["POST"]),
             Route("/sandboxes/{id}/connect", control.connect, methods=["POST"]),
             Route("/v2/sandboxes/{id}/connect", control.connect, methods=["POST"]),
             Route("/sandboxes/{id}/metrics", control.metrics, methods=["GET"]),
@@ -206,6 +212,13 @@ class Control:
         sandbox = self._find(request)
         body = await read_model(request, TimeoutBody)
         self._keeper.set_timeout(sandbox, body.timeout)
+        return Response(status_code=204)
+
+    async def refresh(self, request: Request) -> Response:
+        """Let a sandbox live for some time from now, if that is longer than it would."""
+        sandbox = self._find(request)
+        body = await read_model(request, RefreshBody)
+        self._keeper.set_timeout(sandbox, body.duration, only_longer=True)
         return Response(status_code=204)
 
     async def connect(self, request: Request) -> Response:

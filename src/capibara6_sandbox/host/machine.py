@@ -110,7 +110,13 @@ class Machine:
             "shm_bytes": limits.shm_bytes,
             "python_prefix": self.blueprint.built.python_prefix,
             "uid_base": self.blueprint.uid_base,
+            "rlimits": self._rlimits,
         }
+
+    @property
+    def _rlimits(self) -> list[tuple[int, int]]:
+        """What stands in for the cgroup where there is none."""
+        return [] if self.cgroup else self.blueprint.template.limits.rlimits
 
     async def add_python_kernel(
         self,
@@ -136,6 +142,7 @@ class Machine:
                 "cwd": cwd,
                 "env": {**_BASE_ENVIRONMENT, **env},
                 "privileged": self.blueprint.privileged,
+                "rlimits": self._rlimits,
             }
             _, (pidfd,) = await zygote.request(order, [self._pidfd, *kernel_side, *joins])
             os.close(pidfd)
