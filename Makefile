@@ -21,7 +21,7 @@ run: $(VENV)/runtime.stamp ## Ask a question about real data and see it answered
 
 test: $(VENV)/dev.stamp ## Run all tests
 	@$(BIN)/python -m capibara6_sandbox build > $(VENV)/templates.tsv
-	CAPIBARA6_TEMPLATE_PYTHON=$$(awk '$$1 == "code-interpreter-v1" {print $$2}' \
+	TEMPLATE_PYTHON=$$(awk '$$1 == "code-interpreter-v1" {print $$2}' \
 		$(VENV)/templates.tsv)/opt/venv/bin/python $(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/dev.stamp ## Format, lint, types, imports

@@ -1,6 +1,6 @@
 """The Python kernel's shell, in a template's Python: what E2B's code interpreter would return.
 
-CAPIBARA6_TEMPLATE_PYTHON names the interpreter of a built template.
+TEMPLATE_PYTHON names the interpreter of a built template.
 """
 
 import base64
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-PYTHON = os.environ.get("CAPIBARA6_TEMPLATE_PYTHON", "")
+PYTHON = os.environ.get("TEMPLATE_PYTHON", "")
 ROOT = Path(__file__).parents[2]
 QUIET = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -20,7 +20,7 @@ QUIET = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 
-pytestmark = pytest.mark.skipif(not PYTHON, reason="needs CAPIBARA6_TEMPLATE_PYTHON")
+pytestmark = pytest.mark.skipif(not PYTHON, reason="needs TEMPLATE_PYTHON")
 
 Events = list[dict[str, Any]]
 
