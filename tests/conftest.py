@@ -12,6 +12,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "sandbox_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(START_TIMEOUT_S))
+            return
 
 
 @pytest.fixture(scope="session")

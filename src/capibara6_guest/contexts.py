@@ -13,11 +13,16 @@ from capibara6_guest.agent import Call, Operation
 from capibara6_guest.kernels import Kernel
 from capibara6_guest.kernels.bash import BashKernel
 from capibara6_guest.kernels.javascript import JavaScriptKernel
+from capibara6_guest.kernels.output import output_event
 from capibara6_guest.kernels.python import PythonKernel
 from capibara6_guest.users import find_user
 from capibara6_guest.wire import CallError
 
 INTERRUPT_GRACE_S: Final = 5.0
+_REPLACED: Final = (
+    "The code before this one was interrupted, did not heed that in "
+    f"{INTERRUPT_GRACE_S:.0f} s, and was ended with its kernel: all variables are lost.\n"
+)
 _STARTED_HERE: Final = {"javascript": JavaScriptKernel, "bash": BashKernel}
 
 
@@ -30,10 +35,23 @@ class Context:
         self.cwd = cwd
         self.kernel: Kernel | None = None
         self.turn = asyncio.Lock()
+        self.heeded_no_interrupt = False  # its last kernel, of which its caller could not be told
 
-    def describe(self) -> dict[str, str]:
-        """Return what E2B's API calls a context."""
-        return {"id": self.id, "language": self.language, "cwd": self.cwd}
+    @property
+    def usable(self) -> bool:
+        """Whether it can execute; what is started here is started when it is used."""
+        if self.language in _STARTED_HERE:
+            return True
+        return self.kernel is not None and self.kernel.alive
+
+    def describe(self) -> dict[str, Any]:
+        """Return what E2B's API calls a context, and whether it can execute."""
+        return {
+            "id": self.id,
+            "language": self.language,
+            "cwd": self.cwd,
+            "usable": self.usable,
+        }
 
 
 class Contexts:
@@ -95,11 +113,16 @@ class Contexts:
         context = self._find(call.text("id"))
         env = call.arguments.get("env") or {}
         code = call.text("code")
+        await call.send({"type": "accepted"})
         leaving = asyncio.create_task(call.disconnected())
         try:
             async with context.turn:
                 kernel = self._kernel(context)
-                await self._run(call, kernel, kernel.execute(code, env), leaving)
+                if context.heeded_no_interrupt:
+                    context.heeded_no_interrupt = False
+                    await call.send(output_event("stderr", _REPLACED))
+                heeded = await _run(call, kernel, kernel.execute(code, env), leaving)
+                context.heeded_no_interrupt = not heeded
                 return {"alive": kernel.alive}
         finally:
             leaving.cancel()
@@ -118,24 +141,29 @@ class Contexts:
             context.kernel = starter(find_user("user"), context.cwd, self._env)
         return context.kernel
 
-    async def _run(
-        self,
-        call: Call,
-        kernel: Kernel,
-        events: AsyncIterator[dict[str, Any]],
-        leaving: "asyncio.Task[None]",
-    ) -> None:
-        forwarding = asyncio.create_task(_forward(events, call))
-        await asyncio.wait((forwarding, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if forwarding.done() and not forwarding.exception():
-            return
-        # The caller has left: interrupt, and keep the kernel if it heeds that in time.
-        await kernel.interrupt()
-        remaining = asyncio.create_task(_drain(forwarding, events))
-        done, _ = await asyncio.wait((remaining,), timeout=INTERRUPT_GRACE_S)
-        if not done:
-            remaining.cancel()
-            await kernel.stop()
+
+async def _run(
+    call: Call,
+    kernel: Kernel,
+    events: AsyncIterator[dict[str, Any]],
+    leaving: "asyncio.Task[None]",
+) -> bool:
+    """Execute; return False if the caller left and the kernel had to be ended for it."""
+    forwarding = asyncio.create_task(_forward(events, call))
+    await asyncio.wait((forwarding, leaving), return_when=asyncio.FIRST_COMPLETED)
+    if forwarding.done() and not isinstance(forwarding.exception(), ConnectionError):
+        forwarding.result()  # raises what went wrong in the kernel's own code
+        return True
+    # The caller has left: interrupt, and keep the kernel if it heeds that in time.
+    await kernel.interrupt()
+    remaining = asyncio.create_task(_drain(forwarding, events))
+    done, _ = await asyncio.wait((remaining,), timeout=INTERRUPT_GRACE_S)
+    if done:
+        remaining.result()
+        return True
+    remaining.cancel()
+    await kernel.stop()
+    return False
 
 
 async def _forward(events: AsyncIterator[dict[str, Any]], call: Call) -> None:

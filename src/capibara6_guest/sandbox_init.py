@@ -17,7 +17,7 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
 from capibara6_guest.agent import Agent
@@ -33,15 +33,23 @@ _PACKET_BYTES_MAX: Final = 128 * 1024
 _FDS_MAX: Final = 3
 
 
-def run(fds: list[int], wall_in: Callable[[], None]) -> NoReturn:
-    """Become the agent: `fds` are the listener, the control socket and cgroup.procs files."""
+def run(
+    fds: list[int], wall_in: Callable[[], None], rlimits: Sequence[tuple[int, int]]
+) -> NoReturn:
+    """Become the agent.
+
+    Args:
+        fds: the listener, the control socket and cgroup.procs files.
+        wall_in: raises this process's own walls.
+        rlimits: of each program that is started, by resource.
+    """
     control = socket.socket(fileno=fds[1])
     try:
         wall_in()
     except OSError as cause:
         control.send(json.dumps({"failed": str(cause)}).encode())
         os._exit(1)
-    limit_spawned_to(tuple(fds[2:]))
+    limit_spawned_to(tuple(fds[2:]), rlimits)
     asyncio.run(_serve(socket.socket(fileno=fds[0]), control))
     os._exit(0)
 

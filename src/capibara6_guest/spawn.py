@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import resource
 import subprocess
 import termios
 import weakref
@@ -11,6 +12,7 @@ from typing import IO
 from capibara6_guest.users import User
 
 _cgroup_fds: tuple[int, ...] = ()
+_rlimits: tuple[tuple[int, int], ...] = ()
 
 _spawned: "weakref.WeakValueDictionary[int, subprocess.Popen[bytes]]"
 _spawned = weakref.WeakValueDictionary()
@@ -18,10 +20,16 @@ _spawned = weakref.WeakValueDictionary()
 Stream = int | IO[bytes] | None
 
 
-def limit_spawned_to(cgroup_fds: tuple[int, ...]) -> None:
-    """Set the open `cgroup.procs` files that every spawned program joins before it runs."""
-    global _cgroup_fds
+def limit_spawned_to(cgroup_fds: tuple[int, ...], rlimits: Sequence[tuple[int, int]]) -> None:
+    """Set what every spawned program takes on before it runs.
+
+    Args:
+        cgroup_fds: open `cgroup.procs` files, which it joins.
+        rlimits: resources and their ceilings.
+    """
+    global _cgroup_fds, _rlimits
     _cgroup_fds = cgroup_fds
+    _rlimits = tuple((number, ceiling) for number, ceiling in rlimits)
 
 
 def spawn(
@@ -85,3 +93,5 @@ def _join_limits_on_terminal() -> None:
 def _join_limits() -> None:
     for fd in _cgroup_fds:
         os.write(fd, b"0")
+    for number, ceiling in _rlimits:
+        resource.setrlimit(number, (ceiling, ceiling))

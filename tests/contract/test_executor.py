@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -19,15 +19,9 @@ from capibara6.domain.executions import (
 from capibara6.domain.ports import Executor
 from capibara6.errors import UnknownTemplateError
 from capibara6.execution import E2BExecutor, Provider, check_connection
-from support.embedded_server import EmbeddedServer, running_embedded_server
+from support.sandbox_server import START_TIMEOUT_S, SandboxServer
 
-pytestmark = pytest.mark.timeout(900)  # the first start on a machine builds the template
-
-
-@pytest.fixture(scope="module")
-def embedded_server() -> Iterator[EmbeddedServer]:
-    with running_embedded_server() as server:
-        yield server
+pytestmark = pytest.mark.timeout(START_TIMEOUT_S)  # the first start builds the templates
 
 
 @pytest.fixture(params=["embedded", "e2b"])
@@ -36,7 +30,7 @@ async def executor(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         pytest.skip("E2B_API_KEY is not set: E2B's cloud is not tested")
     provider = None
     if request.param == "embedded":
-        server: EmbeddedServer = request.getfixturevalue("embedded_server")
+        server: SandboxServer = request.getfixturevalue("sandbox_server")
         provider = Provider.embedded(server.url, server.key)
     settings = load_settings(dotenv=tmp_path / "no.env")
 
@@ -180,10 +174,10 @@ async def test_the_connection_test_passes(executor: Executor) -> None:
 
 
 async def test_the_embedded_server_tells_usage_and_keeps_nothing(
-    embedded_server: EmbeddedServer, tmp_path: Path
+    sandbox_server: SandboxServer, tmp_path: Path
 ) -> None:
     async def find() -> Provider:
-        return Provider.embedded(embedded_server.url, embedded_server.key)
+        return Provider.embedded(sandbox_server.url, sandbox_server.key)
 
     executor = E2BExecutor(load_settings(dotenv=tmp_path / "no.env"), find)
     code = "block = bytearray(100_000_000)\nsum(range(10**6))"
@@ -193,5 +187,6 @@ async def test_the_embedded_server_tells_usage_and_keeps_nothing(
     assert result.usage.cpu_s > 0
     assert result.usage.memory_peak_bytes is not None
     assert result.usage.memory_peak_bytes > 100_000_000
-    async with httpx.AsyncClient(headers={"X-API-KEY": embedded_server.key}) as client:
-        assert (await client.get(f"{embedded_server.url}/v2/sandboxes")).json() == []
+    async with httpx.AsyncClient(headers={"X-API-KEY": sandbox_server.key}) as client:
+        live = (await client.get(f"{sandbox_server.url}/v2/sandboxes")).json()
+    assert result.sandbox_id not in {sandbox["sandboxID"] for sandbox in live}

@@ -15,6 +15,14 @@ from support.platform_process import EXAMPLES, Installation
 pytestmark = pytest.mark.timeout(900)  # the first start on a machine builds the template
 
 BIRDS = EXAMPLES / "birdstrikes" / "birdstrikes.csv"
+FORK_WITHOUT_END = """
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
 QUESTION = "¿Qué especies de aves causan más impactos?"
 
 
@@ -131,6 +139,9 @@ class TestOverHttp:
             ("while True: print('x' * 1000)", {"timeout": 60}, "OutputLimit"),
             ("import sys; sys.exit(3)", {}, "SystemExit"),
             ("import os; os._exit(3)", {}, None),
+            ("x = [bytearray(50_000_000) for _ in range(100)]", {}, "OutOfMemory"),
+            ("f = open('big', 'wb')\nwhile True: f.write(b'x' * 10_000_000)", {}, "OSError"),
+            (FORK_WITHOUT_END, {"timeout": 3}, "Timeout"),
             ("import os; os.kill(os.getpid(), 9)", {}, None),
         ],
     )

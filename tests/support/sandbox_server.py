@@ -77,6 +77,18 @@ class SandboxServer:
         """Return the ids of all processes below it, zygotes and sandboxes among them."""
         return _descendants(self.process.pid)
 
+    def memory_bytes(self) -> int:
+        """Return the resident memory of the server's own process."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
+        assert found is not None
+        return int(found[1]) * 1024
+
+    def cgroups(self) -> list[Path]:
+        """Return the groups of its sandboxes; none where the machine gives it no cgroups."""
+        pattern = f"{self.run_folder().name}/*"
+        return [path for path in Path("/sys/fs/cgroup").rglob(pattern) if path.is_dir()]
+
     def open_fds(self) -> int:
         """Return how many descriptors it holds."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

@@ -39,6 +39,8 @@ def route(task: str, language: str = "en") -> Route:
          {"GROUP_BY": ["Región"], "VALUE": "Esperanza de vida", "AGGREGATE": "mean"}),
         ("ventas", "group", "importe medio por artículo y región", "group",
          {"GROUP_BY": ["artículo", "región"], "VALUE": "importe", "AGGREGATE": "mean"}),
+        ("paises", "group", "población total por año", "group",
+         {"GROUP_BY": ["Año"], "VALUE": "Población", "AGGREGATE": "sum"}),
         ("strikes", "group", "number of strikes per year", "time_series",
          {"DATE": "Flight Date", "VALUE": None, "FREQUENCY": "Y"}),
         ("ventas", "describe", "¿Cuántos artículos distintos hay?", "describe",
@@ -134,6 +136,11 @@ def test_the_file_that_the_question_is_about_is_chosen() -> None:
     assert asked.file.name == "paises.csv"
     asked, _ = choose(request("resumen de birdstrikes", "paises", "strikes"), route("profile"))
     assert asked.file.name == "birdstrikes.csv"
+
+
+def test_measurements_make_no_groups() -> None:
+    with pytest.raises(NoRecipeError, match="Columns that could serve: Room, Comment"):
+        choose(request("average humidity by temperature", "sensors"), route("group"))
 
 
 @pytest.mark.parametrize("language", ["es", "en"])

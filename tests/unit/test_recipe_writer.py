@@ -141,5 +141,5 @@ async def test_excel_files_are_read_by_the_program() -> None:
     request = Request("0" * 32, "overview", (DataFile("t.xlsx", b"PK\3\4"),))
     route = Route("profile", "data_analysis", "recipe", "en", 1.0)
     *_, program = [i async for i in RecipeWriter().write(request, route)]
-    assert "pd.read_excel(FILE)" in program.code
+    assert "pd.read_excel(" in program.code
     assert "read_csv" not in program.code

@@ -81,6 +81,20 @@ def route(question: str, *names: str, tiers: tuple[str, ...] = TIERS, **choices:
     return RuleRouter().route(Request("0" * 32, question, files, **choices), tiers)
 
 
+@pytest.mark.parametrize(
+    ("question", "names", "task"),
+    [
+        ("Agrupa las películas en 4 grupos según presupuesto y nota", ["films"], "clustering"),
+        ("Split the customers into three segments", ["sales"], "clustering"),
+        ("ventas por producto", ["sales"], "group"),
+        ("", ["films"], "profile"),
+        ("", [], "conversation"),
+    ],
+)
+def test_tasks_beyond_the_labelled_ones(question: str, names: list[str], task: str) -> None:
+    assert route(question, *names).task == task
+
+
 def test_reasons_name_the_evidence() -> None:
     reasons = " | ".join(route("Total sales per region", "sales").reasons)
     assert "ventas (number)" in reasons

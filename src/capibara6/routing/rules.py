@@ -82,7 +82,8 @@ RULES = _rules(
     ("clustering", 4, r"(?:cluster\w*|k-?means|k-?medias|conglomerad\w*|kmeans|clus?ter\w*)"),
     ("clustering", 3.5, r"(?:segmenta\w*|segment (?:the|my|our|these)|segmentation|(?:natural|find|discover|encuentra\w*|descubr\w*) (?:\w+ )?(?:groups|segments|grupos|segmentos))"),
     ("clustering", 3, r"(?:grupos?|groups?) (?:de|of) (?:\w+ )?(?:parecid\w*|similar\w*|\w+ parecid\w*|\w+ similar\w*)"),
-    ("clustering", 3, r"(?:group|agrupa\w*|divide|split|separa\w*)\b.{0,30}\b(?:into|en) (?:\d+|two|three|four|five|dos|tres|cuatro|cinco|varios|several)\b"),
+    ("clustering", 4, r"(?:group|agrupa\w*|divide|split|separa\w*)\b.{0,30}\b(?:into|en) (?:\d+|two|three|four|five|dos|tres|cuatro|cinco|varios|several)\b"),
+    ("clustering", 2, r"(?:\d+|two|three|four|five|dos|tres|cuatro|cinco) (?:groups|grupos|segments|segmentos)\b"),
     # Charts
     ("visualization", 3, r"(?:bar|pie|line|area|scatter|bubble|box)[ -]?(?:chart|plot|graph|diagram)s?\b"),
     ("visualization", 3, r"(?:grafic\w*|diagrama\w*) (?:de|con) (?:\w+ )?(?:barras?|lineas?|tarta|sectores|pastel|puntos|dispersion|cajas?|burbujas|areas?|bigotes)"),

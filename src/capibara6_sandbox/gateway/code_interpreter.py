@@ -15,10 +15,10 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from capibara6_guest.wire import CallError
-from capibara6_sandbox.errors import BadRequestError, SandboxServerError
+from capibara6_sandbox.errors import BadRequestError, SandboxServerError, StartError
 from capibara6_sandbox.gateway.bodies import BodyTooLargeError, read_model
 from capibara6_sandbox.gateway.connections import cut
 from capibara6_sandbox.gateway.failures import sandbox_gone
@@ -100,14 +100,18 @@ async def _health(request: Request) -> Response:
 
 async def _list_contexts(request: Request) -> Response:
     sandbox: Sandbox = request.scope["sandbox"]
-    return JSONResponse((await sandbox.guest.request("contexts.list")).get("contexts", []))
+    return JSONResponse([_described(context) for context in await sandbox.contexts()])
 
 
 async def _create_context(request: Request) -> Response:
     sandbox: Sandbox = request.scope["sandbox"]
     body = await read_model(request, NewContext)
     context = await sandbox.create_context(_language(body.language), body.cwd or HOME)
-    return JSONResponse(context, 201)
+    return JSONResponse(_described(context), 201)
+
+
+def _described(context: dict[str, Any]) -> dict[str, str]:
+    return {name: str(context.get(name)) for name in ("id", "language", "cwd")}
 
 
 async def _remove_context(request: Request) -> Response:
@@ -138,45 +142,91 @@ async def _execute(request: Request) -> Response:
     if body.context_id and body.language:
         raise BadRequestError("Give either context_id or language, not both.")
     context_id = body.context_id or await sandbox.default_context(_language(body.language))
-    call = sandbox.guest.call("execute", id=context_id, code=body.code, env=body.env_vars or {})
-    stream = ExecutionStream(sandbox, context_id, call, request.scope)
+    stream = ExecutionStream(sandbox, context_id, body.code, body.env_vars or {})
     await stream.open()
-    return StreamingResponse(
+    return EventReply(
         stream.lines(), media_type="application/x-ndjson", background=BackgroundTask(stream.close)
     )
+
+
+class EventReply(StreamingResponse):
+    """A reply whose connection is cut when the sandbox is lost, which clients know how to read."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the reply."""
+        self._scope = scope
+        await super().__call__(scope, receive, send)
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the lines."""
+        try:
+            await super().stream_response(send)
+        except GuestLostError:
+            cut(self._scope)
 
 
 class ExecutionStream:
     """One execution's events as lines; closing it early interrupts the kernel."""
 
-    def __init__(self, sandbox: Sandbox, context_id: str, call: GuestCall, scope: Scope) -> None:
+    def __init__(self, sandbox: Sandbox, context_id: str, code: str, env: dict[str, str]) -> None:
         self._sandbox = sandbox
-        self._scope = scope
         self._context_id = context_id
-        self._call = call
+        self._order = {"id": context_id, "code": code, "env": env}
+        self._call: GuestCall | None = None
         self._oom_kills = self._count_oom_kills()
 
     async def open(self) -> None:
-        """Send the call, so that a lost sandbox is told before the reply has begun."""
+        """Send the call and wait until the agent takes it, so that a refusal is the whole reply.
+
+        Raises:
+            CallError: there is no such context.
+            GuestLostError: the sandbox is gone.
+        """
+        self._call = self._sandbox.guest.call("execute", **self._order)
         await self._call.__aenter__()
+        self._events = self._call.events()
+        await anext(self._events, None)
 
     async def close(self) -> None:
-        """Give the connection back."""
-        await self._call.__aexit__(None, None, None)
+        """Give the connection back. Idempotent."""
+        call, self._call = self._call, None
+        if call is not None:
+            await call.__aexit__(None, None, None)
 
     async def lines(self) -> AsyncIterator[bytes]:
         """Yield the reply's lines. A lost sandbox cuts the connection, as clients expect."""
         try:
-            async for event in _with_keepalive(self._call.events()):
+            async for event in _with_keepalive(self._executed()):
                 line = self._encode(event)
                 if line:
                     yield line
-            yield _line({"type": "end_of_execution"})
-            await self._replace_dead_kernel()
-        except GuestLostError:
-            cut(self._scope)
+        except (CallError, StartError) as failure:
+            text = getattr(failure, "message", str(failure))
+            yield _line(
+                {"type": "error", "name": "KernelNotStarted", "value": text, "traceback": text}
+            )
         finally:
             await self.close()
+        yield _line({"type": "end_of_execution"})
+
+    async def _executed(self) -> AsyncIterator[dict[str, Any] | bytes]:
+        """Pass on what happens; before it a context without a kernel, after it a dead one, revives.
+
+        Doing so before the reply ends keeps the next call from finding no kernel.
+        """
+        try:
+            async for event in self._events:
+                yield event
+        except CallError as failure:
+            if failure.code != "failed_precondition":
+                raise
+            await self.close()
+            await self._sandbox.revive_context(self._context_id)
+            await self.open()
+            async for event in self._events:
+                yield event
+        if self._call and (self._call.result or {}).get("alive") is False:
+            await self._sandbox.revive_context(self._context_id)
 
     def _encode(self, event: dict[str, Any] | bytes) -> bytes:
         if not isinstance(event, dict):
@@ -199,11 +249,6 @@ class ExecutionStream:
     def _count_oom_kills(self) -> int:
         usage = self._sandbox.machine.usage()
         return usage.oom_kills if usage else 0
-
-    async def _replace_dead_kernel(self) -> None:
-        result = self._call.result or {}
-        if result.get("alive") is False:
-            await self._sandbox.restart_context(self._context_id)
 
 
 async def _with_keepalive(

@@ -1,5 +1,6 @@
 """E2B's control plane: sandboxes are created, found, extended and ended here."""
 
+import json
 import urllib.parse
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -27,6 +28,7 @@ from capibara6_sandbox.templates.catalog import TEMPLATES
 # Announces to clients which features of envd they may use; 0.6.4 enables every gate of SDK 2.63.
 ENVD_VERSION: Final = "0.6.4"
 TIMEOUT_S_MAX: Final = 24 * 3600
+ENV_BYTES_MAX: Final = 60_000  # with our own, they fit into one packet to the agent
 _CLIENT_ID: Final = "capibara6"
 
 Timeout = Annotated[int, Field(ge=1, le=TIMEOUT_S_MAX)]
@@ -60,6 +62,12 @@ class TimeoutBody(BaseModel):
     timeout: Timeout
 
 
+class RefreshBody(BaseModel):
+    """The body of a call that lengthens a life; E2B's own default is 15 s."""
+
+    duration: Annotated[int, Field(ge=0, le=3600)] = 15
+
+
 class ConnectBody(BaseModel):
     """The body of a connect call: without a timeout, the lifetime stays as it is."""
 
@@ -85,7 +93,7 @@ def create_control_app(keeper: Keeper, key: str, domain: str) -> Starlette:
             Route("/sandboxes/{id}", control.info, methods=["GET"]),
             Route("/sandboxes/{id}", control.kill, methods=["DELETE"]),
             Route("/sandboxes/{id}/timeout", control.set_timeout, methods=["POST"]),
-            Route("/sandboxes/{id}/refreshes", control.connect, methods=["POST"]),
+            Route("/sandboxes/{id}/refreshes", control.refresh, methods=["POST"]),
             Route("/sandboxes/{id}/connect", control.connect, methods=["POST"]),
             Route("/v2/sandboxes/{id}/connect", control.connect, methods=["POST"]),
             Route("/sandboxes/{id}/metrics", control.metrics, methods=["GET"]),
@@ -131,6 +139,7 @@ class Control:
             known = ", ".join(TEMPLATES)
             raise NotFoundError(f"There is no template '{body.templateID}'. Known: {known}.")
         _refuse_unsupported(body)
+        _refuse_large(body.envVars or {})
         public = body.network is None or body.network.allowPublicTraffic is not False
         sandbox = await self._keeper.create(
             host.Request(
@@ -205,6 +214,13 @@ class Control:
         self._keeper.set_timeout(sandbox, body.timeout)
         return Response(status_code=204)
 
+    async def refresh(self, request: Request) -> Response:
+        """Let a sandbox live for some time from now, if that is longer than it would."""
+        sandbox = self._find(request)
+        body = await read_model(request, RefreshBody)
+        self._keeper.set_timeout(sandbox, body.duration, only_longer=True)
+        return Response(status_code=204)
+
     async def connect(self, request: Request) -> Response:
         """Give a client what it needs to reach a running sandbox; may lengthen its life."""
         sandbox = self._find(request)
@@ -254,6 +270,13 @@ class Control:
                 for template in TEMPLATES.values()
             ]
         )
+
+
+def _refuse_large(env: dict[str, str]) -> None:
+    size = len(json.dumps(env))
+    if size > ENV_BYTES_MAX:
+        text = f"envVars: {size:,} bytes as JSON; the limit is {ENV_BYTES_MAX:,}. Use a file."
+        raise BadRequestError(text)
 
 
 def _refuse_unsupported(body: NewSandbox) -> None:

@@ -5,6 +5,7 @@ import binascii
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Self
 
 from starlette.datastructures import QueryParams
@@ -23,6 +24,7 @@ class Page:
     metadata: dict[str, str]
     states: frozenset[str]
     template: str
+    started_after: datetime | None
     ascending: bool
     limit: int
     after: str  # the id that ended the page before; "" for the first page
@@ -32,7 +34,7 @@ class Page:
         """Read the query parameters.
 
         Raises:
-            BadRequestError: a limit or token that cannot be.
+            BadRequestError: a limit, moment or token that cannot be.
         """
         # Clients encode each key and value, then the whole: "a%20b=c" -> "a%2520b%3Dc".
         pairs = urllib.parse.parse_qsl(query.get("metadata", ""), keep_blank_values=True)
@@ -41,6 +43,7 @@ class Page:
             metadata={urllib.parse.unquote(k): urllib.parse.unquote(v) for k, v in pairs},
             states=frozenset(states.split(",")),
             template=query.get("template", ""),
+            started_after=_moment(query.get("startedAfter", "")),
             ascending=query.get("order", "desc").lower().startswith("asc"),
             limit=_limit(query.get("limit", str(LIMIT_DEFAULT))),
             after=_decode(query.get("nextToken", "")),
@@ -51,6 +54,16 @@ def _limit(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= LIMIT_MAX:
         raise BadRequestError(f"limit must be from 1 to {LIMIT_MAX}, not {text!r}")
     return int(text)
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:  # an unencoded "+" of a time zone arrives as a space
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise BadRequestError(f"startedAfter must be a time as of RFC 3339, not {text!r}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _decode(token: str) -> str:
@@ -84,6 +97,8 @@ def _comes_after(sandbox: Sandbox, key: tuple[str, str], *, ascending: bool) -> 
 
 def _matches(sandbox: Sandbox, page: Page) -> bool:
     if page.template and sandbox.template.name != page.template:
+        return False
+    if page.started_after is not None and sandbox.started_at < page.started_after:
         return False
     metadata = sandbox.request.metadata
     return all(metadata.get(key) == value for key, value in page.metadata.items())

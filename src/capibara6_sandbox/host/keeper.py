@@ -1,7 +1,7 @@
 """The keeper: starts sandboxes, knows them by id, and ends them.
 
-Owns the nursery, the zygotes, the pool and the id ranges. What clients may ask for is decided in
-the gateway; what a machine is made of, in `machine`.
+Owns the pool, the id ranges and the processes that sandboxes are forked from. What clients may ask
+for is decided in the gateway; what a machine is made of, in `machine`.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ import structlog
 from capibara6_sandbox.errors import NotFoundError, StartError, TooManySandboxesError
 from capibara6_sandbox.host.instance import Instance, clean_up_after_dead, run_folder
 from capibara6_sandbox.host.machine import Blueprint, Machine
+from capibara6_sandbox.host.parents import Parents
 from capibara6_sandbox.host.pool import Pool
 from capibara6_sandbox.host.sandbox import Deadline, Request, Sandbox
-from capibara6_sandbox.host.zygotes import ZygoteClient, start_kernel_zygote, start_nursery
 from capibara6_sandbox.isolation.cgroups import Cgroups, find_cgroups
 from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
 from capibara6_sandbox.templates.build import BuiltEnvironment, Progress, build
-from capibara6_sandbox.templates.catalog import TEMPLATES, Template
+from capibara6_sandbox.templates.catalog import TEMPLATES, Template, environments
 
 _ID_ALPHABET: Final = string.ascii_lowercase + string.digits
 _ID_LENGTH: Final = 20
@@ -52,11 +52,10 @@ class Keeper:
         self._sandboxes: dict[str, Sandbox] = {}
         self._deadlines: dict[str, Deadline] = {}
         self._built: dict[str, BuiltEnvironment] = {}
-        self._zygotes: dict[str, ZygoteClient] = {}
         self._ranges = list(range(_RANGES, 0, -1))
         self._ending: set[asyncio.Task[None]] = set()
         self._instance: Instance | None = None
-        self._nursery: ZygoteClient | None = None
+        self._parents: Parents | None = None
         self._cgroups: Cgroups | None = None
         self._pool = Pool(self._start, settings.pool_size)
         self.privileged = has_id_ranges()
@@ -74,13 +73,10 @@ class Keeper:
         self._find_cgroups(self._instance.name)
         await self._build_environments(progress)
         progress(0.9, "starting the zygotes")
-        prefixes = sorted({b.python_prefix for b in self._built.values() if b.python_prefix})
-        self._nursery = await start_nursery(
-            self._instance.view, self._templates, prefixes, privileged=self.privileged
+        self._parents = Parents(
+            self._instance.view, self._templates, self._built, privileged=self.privileged
         )
-        for name, built in self._built.items():
-            if built.environment.has_kernels:
-                self._zygotes[name] = await start_kernel_zygote(self._nursery, built)
+        await self._parents.start()
         for name in self._settings.warm_templates:
             await self._pool.keep_ready(TEMPLATES[name])
         progress(1.0, "ready")
@@ -98,13 +94,11 @@ class Keeper:
 
     async def _build_environments(self, progress: Progress) -> None:
         loop = asyncio.get_running_loop()
-        environments = list(
-            {t.environment.name: t.environment for t in TEMPLATES.values()}.values()
-        )
-        for number, environment in enumerate(environments):
+        needed = environments()
+        for number, environment in enumerate(needed):
 
             def report(fraction: float, message: str, number: int = number) -> None:
-                done = 0.9 * (number + fraction) / len(environments)
+                done = 0.9 * (number + fraction) / len(needed)
                 loop.call_soon_threadsafe(progress, done, message)
 
             built = await asyncio.to_thread(build, environment, self._templates, report)
@@ -180,15 +174,16 @@ class Keeper:
 
     async def _start(self, template: Template) -> Sandbox:
         """Start a sandbox that nobody owns yet."""
-        if self._nursery is None or self._instance is None:
+        if self._parents is None or self._instance is None:
             raise StartError("The server is stopping.")
+        parents = self._parents
+        nursery = await parents.nursery()
         blueprint = self._blueprint(template)
         cgroup = self._cgroups.create(blueprint.id, template.limits) if self._cgroups else None
         machine = Machine(blueprint, self._instance.folder, cgroup)
-        zygote = self._zygotes.get(template.environment.name)
-        sandbox = Sandbox(machine, zygote)
+        sandbox = Sandbox(machine, parents)
         try:
-            await machine.start(self._nursery)
+            await machine.start(nursery)
             await sandbox.start_default_contexts()
         except BaseException:
             await asyncio.shield(self._dispose(sandbox))
@@ -211,17 +206,15 @@ class Keeper:
 
     async def stop(self) -> None:
         """End everything. Idempotent; nothing is left on the machine afterwards."""
-        nursery, self._nursery = self._nursery, None
+        parents, self._parents = self._parents, None
         for sandbox in await self._pool.close():
             self._end(sandbox, "server stopped")
         for sandbox in list(self._sandboxes.values()):
             self._end(sandbox, "server stopped")
         while self._ending:
             await asyncio.wait(self._ending)
-        for zygote in self._zygotes.values():
-            await zygote.close()
-        if nursery is not None:
-            await nursery.close()
+        if parents is not None:
+            await parents.close()
         if self._cgroups is not None:
             with contextlib.suppress(FileNotFoundError):
                 await asyncio.to_thread(self._cgroups.close)

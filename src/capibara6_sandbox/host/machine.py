@@ -85,6 +85,7 @@ class Machine:
                 _, (self._pidfd,) = await nursery.request(self._root(), fds)
             loop.add_reader(self._pidfd, self._on_exit)
             await self._expect("ready")
+            self.set_environment(_BASE_ENVIRONMENT)
         except (ZygoteError, OSError, StartError) as cause:
             await self.kill()
             raise StartError(f"The sandbox could not start: {cause}") from None
@@ -109,16 +110,22 @@ class Machine:
             "shm_bytes": limits.shm_bytes,
             "python_prefix": self.blueprint.built.python_prefix,
             "uid_base": self.blueprint.uid_base,
+            "rlimits": self._rlimits,
         }
+
+    @property
+    def _rlimits(self) -> list[tuple[int, int]]:
+        """What stands in for the cgroup where there is none."""
+        return [] if self.cgroup else self.blueprint.template.limits.rlimits
 
     async def add_python_kernel(
         self,
         zygote: ZygoteClient,
-        cwd: str = HOME,
-        context_id: str = "",
-        env: Mapping[str, str] | None = None,
+        cwd: str,
+        context_id: str,
+        env: Mapping[str, str],
     ) -> str:
-        """Fork a Python kernel into the machine; return its context's id.
+        """Fork a Python kernel into the machine; return its context's id, a new one for "".
 
         Raises:
             StartError: the zygote refused or the machine ended.
@@ -133,15 +140,16 @@ class Machine:
             order = {
                 "op": "kernel",
                 "cwd": cwd,
-                "env": {**_BASE_ENVIRONMENT, **(env or {})},
+                "env": {**_BASE_ENVIRONMENT, **env},
                 "privileged": self.blueprint.privileged,
+                "rlimits": self._rlimits,
             }
             _, (pidfd,) = await zygote.request(order, [self._pidfd, *kernel_side, *joins])
             os.close(pidfd)
             agent_side = [ours.fileno(), out_reading, err_reading]
             self._order({"adopt": context_id, "cwd": cwd}, agent_side)
             await self._expect("adopted")
-        except (ZygoteError, OSError) as cause:
+        except (ZygoteError, OSError, ValueError) as cause:
             raise StartError(f"The Python kernel could not start: {cause}") from None
         finally:
             ours.close()
@@ -150,9 +158,9 @@ class Machine:
                 os.close(fd)
         return context_id
 
-    def set_environment(self, env: dict[str, str]) -> None:
+    def set_environment(self, env: Mapping[str, str]) -> None:
         """Set the variables that every kernel and program started from now on sees."""
-        self._order({"env": env}, [])
+        self._order({"env": dict(env)}, [])
 
     def _order(self, message: dict[str, Any], fds: list[int]) -> None:
         if self._control is None or self.ended.is_set():

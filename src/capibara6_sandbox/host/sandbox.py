@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from capibara6_guest.wire import CallError
 from capibara6_sandbox.host.guest_client import GuestClient
 from capibara6_sandbox.host.machine import HOME, Machine
-from capibara6_sandbox.host.zygotes import ZygoteClient
-from capibara6_sandbox.templates.catalog import Template
+from capibara6_sandbox.host.parents import Parents
+from capibara6_sandbox.templates.catalog import Environment, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,15 @@ class Sandbox:
 
     default_user = "user"
 
-    def __init__(self, machine: Machine, zygote: ZygoteClient | None) -> None:
+    def __init__(self, machine: Machine, parents: Parents) -> None:
         self.machine = machine
         self.id = machine.blueprint.id
-        self._zygote = zygote
+        self._parents = parents
         self.default_context_ids: dict[str, str] = {}  # by language
         self.envd_access_token = ""
         self.traffic_access_token = ""
         self.env: dict[str, str] = {}
-        self._kernel_env: dict[str, str] = {}
+        self._revival = asyncio.Lock()
 
     def assign(self, request: Request) -> None:
         """Give a machine, which may have waited in the pool, to a client."""
@@ -77,9 +78,9 @@ class Sandbox:
 
     async def start_default_contexts(self) -> None:
         """Fork the Python kernel, and name the JavaScript one, where the template has kernels."""
-        if self._zygote is None:
+        if not self._environment.has_kernels:
             return
-        self.default_context_ids["python"] = await self.machine.add_python_kernel(self._zygote)
+        self.default_context_ids["python"] = await self._add_python_kernel(HOME)
         created = await self.guest.request("contexts.create", language="javascript", cwd=HOME)
         self.default_context_ids["javascript"] = str(created.get("id"))
 
@@ -91,9 +92,15 @@ class Sandbox:
         return self.default_context_ids[language]
 
     async def create_context(self, language: str, cwd: str) -> dict[str, Any]:
-        """Start a context of its own in any language."""
-        if language == "python" and self._zygote is not None:
-            context_id = await self.machine.add_python_kernel(self._zygote, cwd, env=self.env)
+        """Start a context of its own in any language.
+
+        Raises:
+            CallError: not_found or invalid_argument when `cwd` is no directory.
+            StartError: the kernel could not start.
+        """
+        cwd = await self._directory(cwd)
+        if language == "python":
+            context_id = await self._add_python_kernel(cwd)
             return {"id": context_id, "language": language, "cwd": cwd}
         return await self.guest.request("contexts.create", language=language, cwd=cwd)
 
@@ -101,12 +108,46 @@ class Sandbox:
         """End a context's kernel and give it a fresh one under the same id.
 
         Raises:
-            CallError: not_found.
+            CallError: not_found, also of its directory.
+            StartError: the kernel could not start.
         """
         context = await self.guest.request("contexts.stop", id=context_id)
-        if context.get("language") == "python" and self._zygote is not None:
-            cwd = str(context.get("cwd"))
-            await self.machine.add_python_kernel(self._zygote, cwd, context_id, self.env)
+        if context.get("language") == "python":
+            cwd = await self._directory(str(context.get("cwd")))
+            await self._add_python_kernel(cwd, context_id)
+
+    async def _directory(self, path: str) -> str:
+        """Return the absolute path of a directory, as the sandbox's user means it."""
+        reply = await self.guest.request("files.stat", user=self.default_user, path=path)
+        entry = reply.get("entry") or {}
+        if entry.get("type") != "directory":
+            raise CallError("invalid_argument", f"cwd {path!r} is not a directory")
+        return str(entry.get("path"))
+
+    @property
+    def _environment(self) -> Environment:
+        return self.machine.blueprint.template.environment
+
+    async def _add_python_kernel(self, cwd: str, context_id: str = "") -> str:
+        zygote = await self._parents.zygote(self._environment.name)
+        return await self.machine.add_python_kernel(zygote, cwd, context_id, self.env)
+
+    async def revive_context(self, context_id: str) -> None:
+        """Give a context whose kernel is gone a fresh one, once, whoever asks how often.
+
+        Raises:
+            CallError, StartError: as of `restart_context`.
+        """
+        async with self._revival:
+            for context in await self.contexts():
+                if context.get("id") == context_id and context.get("usable"):
+                    return
+            await self.restart_context(context_id)
+
+    async def contexts(self) -> list[dict[str, Any]]:
+        """Return all contexts, as the agent describes them."""
+        listed = (await self.guest.request("contexts.list")).get("contexts", [])
+        return [context for context in listed if isinstance(context, dict)]
 
     @property
     def remaining_s(self) -> float:

@@ -83,12 +83,13 @@ class ZygoteClient:
 
         Raises:
             ZygoteError: the zygote refused, or is gone.
+            ValueError: the message is too large.
         """
         if self.closed:
             raise ZygoteError(f"{self._name} is gone")
-        waiting = self._expect_reply()
         async with self._turn:
             await self._send(message, fds)
+            waiting = self._expect_reply()  # only now: what was not sent is not answered
         reply, reply_fds = await waiting
         if "error" in reply:
             raise ZygoteError(f"{self._name}: {reply['error']}")
@@ -145,6 +146,7 @@ class ZygoteClient:
             self._lose()
         self._channel.close()
         await wait_for_exit(self._pidfd, _END_GRACE_S)
+        _reap(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
 
@@ -164,6 +166,11 @@ async def wait_for_exit(pidfd: int, grace_s: float) -> None:
             await ended
     finally:
         loop.remove_reader(pidfd)
+
+
+def _reap(pidfd: int) -> None:
+    with contextlib.suppress(ChildProcessError):  # only the nursery is our own child
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
 
 
 def _resolve(ended: "asyncio.Future[None]") -> None:

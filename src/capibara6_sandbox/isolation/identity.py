@@ -5,6 +5,7 @@ Standard library only: zygotes import this.
 
 import os
 import resource
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -57,12 +58,24 @@ def become(uid: int) -> None:
 
 
 def limit_resources() -> None:
-    """Set the limits that hold even where cgroups do not."""
+    """Set the limits that hold whether or not there are cgroups."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (LOCKED_BYTES_MAX, LOCKED_BYTES_MAX))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, 4096), files))
+
+
+def limit_fork(rlimits: Sequence[tuple[int, int]]) -> None:
+    """Set limits for a fork of a zygote, on top of the memory that it shares with the zygote."""
+    for number, ceiling in rlimits:
+        extra = _data_bytes() if number == resource.RLIMIT_DATA else 0
+        resource.setrlimit(number, (ceiling + extra, ceiling + extra))
+
+
+def _data_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    return pages * resource.getpagesize()
 
 
 def drop_to_user(*, privileged: bool) -> None:

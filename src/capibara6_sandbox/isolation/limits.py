@@ -1,5 +1,6 @@
 """What a sandbox may use."""
 
+import resource
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,20 @@ class Limits:
     def shm_bytes(self) -> int:
         """The size of /dev/shm."""
         return min(64 * MIB, self.memory_bytes // 4)
+
+    @property
+    def rlimits(self) -> list[tuple[int, int]]:
+        """What stands in for cgroups: rlimits, which hold for each process, by resource.
+
+        Processes are counted by user and user namespace (since Linux 5.14), that is, by sandbox.
+        RLIMIT_DATA, not RLIMIT_AS: interpreters reserve far more addresses than they ever use. The
+        size of a file also bounds files in memory (memfd), which RLIMIT_DATA does not count.
+        """
+        return [
+            (resource.RLIMIT_NPROC, self.processes),
+            (resource.RLIMIT_DATA, self.memory_bytes),
+            (resource.RLIMIT_FSIZE, self.memory_bytes),
+        ]
 
 
 @dataclass(frozen=True, slots=True)

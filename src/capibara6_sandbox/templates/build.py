@@ -23,7 +23,7 @@ from capibara6_sandbox.templates.skeleton import lay_skeleton, write_owned
 
 Progress = Callable[[float, str], None]
 
-_FORMAT: Final = "1"  # raise when the layout of a built template changes
+_FORMAT: Final = "2"  # raise when the layout of a built template changes
 _FONT_CACHE: Final = "opt/matplotlib"
 
 

@@ -4,7 +4,7 @@
 
 Started by the nursery inside the template's read-only root. Requests:
 
-    {"op": "kernel", "cwd", "env", "privileged"}
+    {"op": "kernel", "cwd", "env", "privileged", "rlimits"}
     fds: the sandbox's pidfd, kernel socket, stdout, stderr, cgroup.procs...     -> {}, [pidfd]
 
 A kernel is one fork, made straight into the sandbox's PID namespace; the fork then joins the other
@@ -87,6 +87,7 @@ class KernelZygote:
             linux.set_process_name("python")
             identity.drop_to_user(privileged=message["privileged"])
             identity.limit_resources()
+            identity.limit_fork(message["rlimits"])
             linux.install_seccomp_filter(self._filter)
             os.environ.clear()
             os.environ.update(message["env"])

@@ -7,7 +7,8 @@ PID 1 is such a fork in seven new namespaces. The nursery is itself the first pr
 namespace that holds all sandboxes and zygotes: when it ends, however it ends, the kernel ends them
 all, so that a server killed with -9 leaves no process. Requests ("op"):
 
-    sandbox   a Root, "uid_base"; fds: listener, control, cgroup.procs...   -> {}, [pidfd]
+    sandbox   a Root, "uid_base", "rlimits"
+              fds: listener, control, cgroup.procs...                     -> {}, [pidfd]
     zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
 
 Standard library only, single-threaded, trusted.
@@ -109,14 +110,14 @@ class Nursery:
     def _fork_sandbox(
         self, message: dict[str, Any], fds: list[int]
     ) -> tuple[dict[str, Any], list[int]]:
-        uid_base = message.pop("uid_base")
+        uid_base, rlimits = message.pop("uid_base"), message.pop("rlimits")
         root = rootfs.Root(**message, privileged=self._privileged)
         rootfs.read_owned(root.template)  # once for all forks
         gate_reading, gate_writing = os.pipe2(os.O_CLOEXEC)
         pid, pidfd = linux.clone3(_ALL_NAMESPACES)
         if pid == 0:
             os.close(gate_writing)
-            self._become_sandbox(root, gate_reading, fds)
+            self._become_sandbox(root, gate_reading, fds, rlimits)
         os.close(gate_reading)
         try:
             identity.map_child(pid, uid_base if self._privileged else None)
@@ -125,12 +126,14 @@ class Nursery:
             os.close(gate_writing)
         return {}, [pidfd]
 
-    def _become_sandbox(self, root: rootfs.Root, gate: int, fds: list[int]) -> NoReturn:
+    def _become_sandbox(
+        self, root: rootfs.Root, gate: int, fds: list[int], rlimits: list[tuple[int, int]]
+    ) -> NoReturn:
         try:
             children.forget_signals()
             if not os.read(gate, 1):
                 os._exit(1)
-            sandbox_init.run(fds, lambda: self._wall_in(root, fds))
+            sandbox_init.run(fds, lambda: self._wall_in(root, fds), rlimits)
         except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
             traceback.print_exc()
         finally:

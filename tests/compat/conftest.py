@@ -1,0 +1,24 @@
+"""Sandboxes for the tests of the published SDKs."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from e2b_code_interpreter import AsyncSandbox, Sandbox
+
+from support.sandbox_server import SandboxServer
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer) -> Iterator[Sandbox]:
+    """A sandbox of one test's own, through the synchronous SDK."""
+    sandbox = Sandbox.create(envs={"GLOBAL": "g"}, **sandbox_server.sdk)
+    yield sandbox
+    sandbox.kill()
+
+
+@pytest.fixture
+async def async_sandbox(sandbox_server: SandboxServer) -> AsyncIterator[AsyncSandbox]:
+    """A sandbox of one test's own, through the asynchronous SDK."""
+    sandbox = await AsyncSandbox.create(envs={"GLOBAL": "g"}, **sandbox_server.sdk)
+    yield sandbox
+    await sandbox.kill()
