@@ -69,7 +69,7 @@ def _of(row: Row) -> tuple[Figure | None, ...]:
 
 
 def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+    return "-" if value is None else f"{value:.2g}"
 
 
 def _letters(rows: Sequence[Row], floor_is: str) -> list[str]:

@@ -4,81 +4,28 @@ The clients are threads in two processes, so that the SDK's own work uses both p
 clients of a real server would.
 """
 
-import bisect
 import multiprocessing
-import os
 import threading
 import time
-from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 
 from e2b_code_interpreter import Sandbox
 
-from processes import command_name, descendants
 from servers import Server
 
 CLIENTS = 8
 PROCESSES = 2
-_WINDOW_S = 1.0
 
 
-@dataclass(frozen=True)
-class Load:
-    """What a server did under sustained load, second by second."""
-
-    lives_per_second: list[float]
-    processor_ms_per_life: list[float]  # of the server, its zygotes and its ended sandboxes
-
-
-def sustained(server: Server, seconds: float) -> Load:
-    """Create, run 1+1, kill, again and again, with all clients at once."""
-    meter = Meter(server.pid)
+def lives_per_second(server: Server, seconds: float) -> list[float]:
+    """Create, run 1+1, kill, again and again; return how many lives ended in each second."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(PROCESSES) as pool:
-        pool.map(abs, range(PROCESSES))  # imports the SDK before the clock runs
-        running = pool.starmap_async(_live, [(server, seconds)] * PROCESSES)
-        while not running.ready():
-            meter.read()
-            running.wait(_WINDOW_S)
-        ends = sorted(end for found in running.get() for end in found)
-    return _by_second(ends, meter.readings)
-
-
-class Meter:
-    """Reads the processor time of a server with everything below it that has ended."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self.readings: list[tuple[float, float]] = []  # moment, milliseconds so far
-
-    def read(self) -> None:
-        """Take one reading."""
-        keepers = [p for p in [self._pid, *descendants(self._pid)] if p == self._pid or _stays(p)]
-        spent_ms = sum(_processor_ms(pid) for pid in keepers)
-        self.readings.append((time.monotonic(), spent_ms))
-
-
-def _stays(pid: int) -> bool:
-    """Whether a process is no sandbox's; what sandboxes used shows in who reaped them."""
-    return command_name(pid) in ("c6-nursery", "c6-zygote")
-
-
-def _processor_ms(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ticks = sum(int(field) for field in fields[11:15])  # own and reaped children's, user and system
-    return 1000 * ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _by_second(ends: list[float], readings: list[tuple[float, float]]) -> Load:
-    """Compare neighbouring readings; the first and last second, with less than all clients, go."""
-    rates, costs = [], []
-    for (start, before_ms), (end, after_ms) in pairwise(readings[1:-1]):
-        lives = bisect.bisect_left(ends, end) - bisect.bisect_left(ends, start)
-        rates.append(lives / (end - start))
-        if lives:
-            costs.append((after_ms - before_ms) / lives)
-    return Load(rates, costs)
+        found = pool.starmap(_live, [(server, seconds)] * PROCESSES)
+    ends = sorted(end for process in found for end in process)
+    last = ends[-1]  # counted back from it: at the end, all clients were at work
+    ages = [int(last - end) for end in ends]
+    # The first second goes: its clients had yet to connect.
+    return [float(ages.count(age)) for age in range(max(ages))]
 
 
 def _live(server: Server, seconds: float) -> list[float]:

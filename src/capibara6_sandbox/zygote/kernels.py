@@ -22,7 +22,7 @@ from typing import Any, Final, NoReturn
 
 from capibara6_guest import python_display, python_fork, python_kernel
 from capibara6_sandbox.isolation import identity, linux, seccomp
-from capibara6_sandbox.zygote import children
+from capibara6_sandbox.zygote import children, pages
 from capibara6_sandbox.zygote.channel import Channel
 
 CHANNEL_FD: Final = 3
@@ -62,6 +62,7 @@ class KernelZygote:
         sys.path_importer_cache.clear()
         gc.collect()
         gc.freeze()
+        pages.gather()
 
     def handle(self, message: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
         """Fork one kernel into the sandbox that the first descriptor names."""
