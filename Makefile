@@ -55,10 +55,10 @@ $(VENV)/build.stamp: requirements/build.txt
 	@touch $@
 
 $(VENV)/runtime.stamp: $(VENV)/build.stamp requirements/runtime.txt pyproject.toml
-	@$(UV) pip install --require-hashes -r requirements/runtime.txt
+	@$(UV) pip install --compile-bytecode --require-hashes -r requirements/runtime.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/dev.txt
-	@$(UV) pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements/dev.txt
 	@touch $@
