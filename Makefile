@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The machine's own certificates, as behind a company proxy.
 export UV_SYSTEM_CERTS ?= 1
 UV := $(BIN)/python -m uv
-QUESTION ?= How many bird strikes were there per phase of flight, and what did they cost?
+QUESTION ?= Which species cause the highest total cost?
 DATA ?= examples/birdstrikes/birdstrikes.csv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11
