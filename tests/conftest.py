@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.sandbox_server import START_TIMEOUT_S, SandboxServer
+from support.sandbox_server import CANARY, CANARY_NAME, START_TIMEOUT_S, SandboxServer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,6 +18,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def sandbox_server() -> Iterator[SandboxServer]:
     """The embedded server, real, for the whole session."""
-    server = SandboxServer().start()
+    server = SandboxServer(environment={CANARY_NAME: CANARY}).start()
     yield server
     assert server.stop() == 0

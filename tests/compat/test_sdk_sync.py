@@ -125,6 +125,15 @@ def test_global_variables_reach_contexts_and_commands(sandbox: Sandbox) -> None:
     assert sandbox.commands.run("echo $GLOBAL", envs={"GLOBAL": "h"}).stdout == "h\n"
 
 
+def test_programs_find_the_templates_python(sandbox: Sandbox) -> None:
+    shown = sandbox.commands.run("python -c 'import sys, numpy; print(sys.prefix)'")
+    assert shown.stdout == "/opt/venv\n"
+    rare = "import sys, subprocess, sched, zipapp, mailbox; sys.executable"
+    assert sandbox.run_code(rare).text == "/opt/venv/bin/python"
+    child = "subprocess.check_output([sys.executable, '-c', 'print(6 * 7)']).decode()"
+    assert sandbox.run_code(f"int({child})").text == "42"
+
+
 def test_commands_say_how_they_ended(sandbox: Sandbox) -> None:
     result = sandbox.commands.run("echo out; echo err >&2")
     assert (result.stdout, result.stderr, result.exit_code) == ("out\n", "err\n", 0)

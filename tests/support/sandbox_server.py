@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 START_TIMEOUT_S = 600.0  # the first start on a machine builds the templates
+# A variable of the server's environment, which no sandbox may ever see.
+CANARY_NAME = "CAPIBARA6_TEST_CANARY"
+CANARY = "canary-5e1f0c"
 
 
 @dataclass

@@ -12,13 +12,24 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+<<<<<<< HEAD
 from starlette.types import Receive, Scope, Send
+=======
+from starlette.types import ASGIApp, Receive, Scope, Send
+>>>>>>> sandboxtests
 
 from capibara6_guest.wire import CallError
-from capibara6_sandbox.errors import BadRequestError, SandboxServerError, StartError
+from capibara6_sandbox.errors import (
+    BadRequestError,
+    SandboxServerError,
+    StartError,
+    UnauthorizedError,
+)
 from capibara6_sandbox.gateway.bodies import BodyTooLargeError, read_model
 from capibara6_sandbox.gateway.connections import cut
 from capibara6_sandbox.gateway.failures import sandbox_gone
@@ -34,6 +45,7 @@ LANGUAGES: Final = {
     "js": "javascript",
     "bash": "bash",
 }
+_WRONG_TOKEN: Final = "The access token is missing or wrong."  # noqa: S105 - a message
 _EVENT_TYPES: Final = frozenset({"number_of_executions", "stdout", "stderr", "result", "error"})
 
 
@@ -66,6 +78,7 @@ def create_code_interpreter_app() -> Starlette:
             Route("/contexts/{id}", _remove_context, methods=["DELETE"]),
             Route("/contexts/{id}/restart", _restart_context, methods=["POST"]),
         ],
+        middleware=[Middleware(TokenMiddleware)],
         exception_handlers={
             BadRequestError: _on_bad_request,
             CallError: _on_call_error,
@@ -73,6 +86,25 @@ def create_code_interpreter_app() -> Starlette:
             SandboxServerError: _on_server_error,
         },
     )
+
+
+class TokenMiddleware:
+    """Refuses wrong tokens.
+
+    Clients send one with /execute, which asks for it, but none with other calls: what keeps those
+    apart is the sandbox's id, which nobody can guess.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve or refuse one request."""
+        given = Headers(scope=scope).get("x-access-token")
+        if given is not None and not scope["sandbox"].accepts(given):
+            await PlainTextResponse(_WRONG_TOKEN, 401)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 async def _on_bad_request(request: Request, failure: Exception) -> Response:
@@ -87,7 +119,7 @@ async def _on_call_error(request: Request, failure: Exception) -> Response:
 
 
 async def _on_server_error(request: Request, failure: Exception) -> Response:
-    return PlainTextResponse(str(failure), 500)
+    return PlainTextResponse(str(failure), 401 if isinstance(failure, UnauthorizedError) else 500)
 
 
 async def _on_lost(request: Request, failure: Exception) -> Response:
@@ -136,8 +168,8 @@ def _language(name: str | None) -> str:
 
 async def _execute(request: Request) -> Response:
     sandbox: Sandbox = request.scope["sandbox"]
-    if not sandbox.accepts(request.headers.get("x-access-token", "")):
-        return PlainTextResponse("The access token is missing or wrong.", 401)
+    if "x-access-token" not in request.headers and not sandbox.accepts(""):
+        raise UnauthorizedError(_WRONG_TOKEN)
     body = await read_model(request, Execution)
     if body.context_id and body.language:
         raise BadRequestError("Give either context_id or language, not both.")

@@ -68,8 +68,8 @@ def _moment(text: str) -> datetime | None:
 
 def _decode(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except (binascii.Error, UnicodeError):
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
         raise BadRequestError(f"nextToken {token!r} is none of this server's") from None
 
 

@@ -23,7 +23,11 @@ from capibara6_sandbox.templates.skeleton import lay_skeleton, write_owned
 
 Progress = Callable[[float, str], None]
 
+<<<<<<< HEAD
 _FORMAT: Final = "2"  # raise when the layout of a built template changes
+=======
+_FORMAT: Final = "3"  # raise when the layout of a built template changes
+>>>>>>> sandboxtests
 _FONT_CACHE: Final = "opt/matplotlib"
 
 
@@ -85,9 +89,9 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _build_aside(built: BuiltEnvironment, templates: Path, progress: Progress) -> None:
-    for left in templates.glob(f".building-{built.environment.name}-*"):
+    for left in templates.glob(f".building-{built.id}-*"):
         shutil.rmtree(left)  # of a build that was killed: we hold its lock
-    aside = Path(tempfile.mkdtemp(prefix=f".building-{built.environment.name}-", dir=templates))
+    aside = Path(tempfile.mkdtemp(prefix=f".building-{built.id}-", dir=templates))
     umask = os.umask(0o022)  # sandboxes read the template as other users
     try:
         aside.chmod(0o755)

@@ -1,0 +1,109 @@
+"""T-NET: a sandbox reaches nothing but itself."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from e2b_code_interpreter import Sandbox
+
+from support.sandbox_server import SandboxServer
+
+CONNECT = """
+import socket
+def attempt(family, address):
+    with socket.socket(family, socket.SOCK_STREAM) as client:
+        client.settimeout(3)
+        try:
+            client.connect(address)
+        except OSError as failure:
+            return type(failure).__name__, failure.errno
+        return "connected"
+"""
+REFUSED, UNREACHABLE = 111, 101
+
+
+@pytest.mark.threat("T-NET-1")
+def test_the_hosts_own_servers_are_out_of_reach(
+    sandbox_server: SandboxServer, value_as: Callable[[str], Any]
+) -> None:
+    port = int(sandbox_server.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), 5):
+        pass  # from outside it can be reached
+    code = CONNECT + f"attempt(socket.AF_INET, ('127.0.0.1', {port}))"
+    assert value_as(code) == ("ConnectionRefusedError", REFUSED)
+
+
+@pytest.mark.threat("T-NET-2")
+@pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "192.168.0.1", "1.1.1.1"])
+def test_no_other_machine_is_in_reach(value: Callable[[str], Any], address: str) -> None:
+    code = CONNECT + f"attempt(socket.AF_INET, ('{address}', 80))"
+    assert value(code) == ("OSError", UNREACHABLE)
+
+
+@pytest.mark.threat("T-NET-2")
+def test_no_other_machine_is_in_reach_by_ipv6(value: Callable[[str], Any]) -> None:
+    code = CONNECT + "attempt(socket.AF_INET6, ('2606:4700:4700::1111', 80))"
+    assert value(code) != "connected"
+
+
+@pytest.mark.threat("T-NET-2")
+def test_there_is_no_interface_but_its_own_loopback(value: Callable[[str], Any]) -> None:
+    names = "[line.split(':')[0].strip() for line in open('/proc/net/dev') if ':' in line]"
+    assert value(names) == ["lo"]
+
+
+@pytest.mark.threat("T-NET-3")
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [
+        ("AF_INET", "SOCK_RAW"),
+        ("AF_INET6", "SOCK_RAW"),
+        ("AF_PACKET", "SOCK_RAW"),
+        ("AF_PACKET", "SOCK_DGRAM"),
+        ("AF_NETLINK", "SOCK_RAW"),
+        ("AF_VSOCK", "SOCK_STREAM"),
+        ("AF_ALG", "SOCK_SEQPACKET"),
+        ("AF_BLUETOOTH", "SOCK_RAW"),
+        ("AF_TIPC", "SOCK_DGRAM"),
+    ],
+)
+def test_sockets_that_reach_into_the_kernel_are_refused(
+    value_as: Callable[[str], Any], family: str, kind: str
+) -> None:
+    code = f"""
+import errno, socket
+def attempt():
+    try:
+        socket.socket(getattr(socket, {family!r}, 99), socket.{kind}).close()
+    except OSError as failure:
+        return errno.errorcode[failure.errno]
+    return "opened"
+attempt()
+"""
+    assert value_as(code) in ("EPERM", "EAFNOSUPPORT")
+
+
+@pytest.mark.threat("T-NET-4")
+def test_sandboxes_do_not_share_a_loopback(
+    sandbox_server: SandboxServer, sandbox: Sandbox, value: Callable[[str], Any]
+) -> None:
+    other = Sandbox.create(**sandbox_server.sdk)
+    try:
+        listen = "import socket; s = socket.create_server(('127.0.0.1', 7777)); s.getsockname()[1]"
+        assert other.run_code(listen).text == "7777"
+        code = CONNECT + "attempt(socket.AF_INET, ('127.0.0.1', 7777))"
+        assert value(code) == ("ConnectionRefusedError", REFUSED)
+    finally:
+        other.kill()
+
+
+@pytest.mark.threat("T-NET-4")
+def test_sandboxes_do_not_share_abstract_sockets(
+    sandbox_server: SandboxServer, value: Callable[[str], Any]
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("\0capibara6-test-abstract")
+        listener.listen()
+        code = CONNECT + "attempt(socket.AF_UNIX, chr(0) + 'capibara6-test-abstract')"
+        assert value(code) == ("ConnectionRefusedError", REFUSED)

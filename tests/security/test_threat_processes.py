@@ -1,0 +1,149 @@
+"""T-PROC: a sandbox sees, reaches and inherits no process but its own."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from e2b_code_interpreter import Sandbox
+
+from support.sandbox_server import CANARY, SandboxServer
+
+
+@pytest.mark.threat("T-PROC-1")
+def test_processes_of_the_host_are_invisible(
+    sandbox_server: SandboxServer, value_as: Callable[[str], Any]
+) -> None:
+    server = sandbox_server.process.pid
+    shown = value_as("import os\n[int(n) for n in os.listdir('/proc') if n.isdigit()]")
+    assert 1 in shown
+    assert len(shown) < 20
+    assert server not in shown
+
+
+@pytest.mark.threat("T-PROC-1")
+def test_processes_of_the_host_cannot_be_signalled(
+    sandbox_server: SandboxServer, value_as: Callable[[str], Any]
+) -> None:
+    code = f"""
+import os
+def attempt():
+    try:
+        os.kill({sandbox_server.process.pid}, 0)
+    except ProcessLookupError:
+        return "none"
+    return "there"
+attempt()
+"""
+    assert value_as(code) == "none"
+
+
+@pytest.mark.threat("T-PROC-1")
+def test_sandboxes_do_not_share_ipc(sandbox_server: SandboxServer, sandbox: Sandbox) -> None:
+    other = Sandbox.create(**sandbox_server.sdk)
+    make = "import ctypes; ctypes.CDLL(None).shmget(0xC6, 4096, 0o1666)"
+    find = "import ctypes; ctypes.CDLL(None).shmget(0xC6, 4096, 0)"
+    try:
+        assert sandbox.run_code(make).text != "-1"
+        assert sandbox.run_code(find).text != "-1"
+        assert other.run_code(find).text == "-1"
+    finally:
+        other.kill()
+
+
+@pytest.mark.threat("T-PROC-2")
+def test_no_descriptor_of_the_host_is_inherited(
+    value: Callable[[str], Any], value_as: Callable[[str], Any]
+) -> None:
+    code = """
+import os
+def target(fd):
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return ""
+[target(fd) for fd in os.listdir("/proc/self/fd")]
+"""
+    own = ("pipe:", "socket:", "/dev/null", "/proc/", "anon_inode:", "/tmp/program.py")
+    for targets in (value(code), value_as(code)):
+        assert [t for t in targets if t and not t.startswith(own)] == []
+
+
+@pytest.mark.threat("T-PROC-2")
+def test_sockets_of_a_kernel_are_its_own(value: Callable[[str], Any]) -> None:
+    """One leads to the agent; a second one would be a zygote's or a sibling's."""
+    code = """
+import os
+def target(fd):
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return ""
+len({t for t in map(target, os.listdir("/proc/self/fd")) if t.startswith("socket:")})
+"""
+    assert value(code) == 1
+
+
+@pytest.mark.threat("T-PROC-3")
+@pytest.mark.parametrize("name", ["mem", "environ", "maps", "fd", "root", "cwd", "exe", "ns/net"])
+def test_the_agent_cannot_be_looked_into(value_as: Callable[[str], Any], name: str) -> None:
+    code = f"""
+import os
+def attempt():
+    path = "/proc/1/{name}"
+    try:
+        if os.path.islink(path):
+            return os.readlink(path)
+        if os.path.isdir(path):
+            return os.listdir(path)
+        with open(path, "rb") as file:
+            return file.read(1)
+    except OSError as failure:
+        return type(failure).__name__
+attempt()
+"""
+    assert value_as(code) in ("PermissionError", "OSError")
+
+
+@pytest.mark.threat("T-PROC-3")
+def test_the_agent_cannot_be_killed_by_programs(sandbox: Sandbox) -> None:
+    sandbox.commands.run("kill -9 1; kill -STOP 1; true", user="root")
+    assert sandbox.commands.run("echo alive").stdout == "alive\n"
+
+
+@pytest.mark.threat("T-PROC-4")
+def test_the_servers_environment_is_not_inherited(
+    sandbox_server: SandboxServer, value: Callable[[str], Any], value_as: Callable[[str], Any]
+) -> None:
+    code = """
+import glob
+def read(path):
+    try:
+        return open(path, "rb").read().decode("latin-1")
+    except OSError:
+        return ""
+"".join(read(p) for p in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"))
+"""
+    for seen in (value(code), value_as(code)):
+        assert "HOME=" in seen or "python" in seen
+        assert CANARY not in seen
+        assert sandbox_server.key not in seen
+
+
+@pytest.mark.threat("T-PROC-5")
+def test_programs_hold_no_capability(value: Callable[[str], Any]) -> None:
+    code = """
+lines = [line.split() for line in open("/proc/self/status")]
+{line[0].rstrip(":"): line[1] for line in lines if line[0].startswith(("Cap", "NoNew", "Seccomp:"))}
+"""
+    status = value(code)
+    assert {int(mask, 16) for name, mask in status.items() if name.startswith("Cap")} == {0}
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+
+
+@pytest.mark.threat("T-PROC-5")
+def test_root_of_a_sandbox_is_nobody_outside(
+    sandbox_server: SandboxServer, sandbox: Sandbox
+) -> None:
+    mapped = sandbox.commands.run("cat /proc/self/uid_map", user="root").stdout.split()
+    inside, outside, _ = (int(number) for number in mapped)
+    assert (inside, outside) != (0, 0)
