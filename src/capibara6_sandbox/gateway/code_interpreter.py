@@ -17,11 +17,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-<<<<<<< HEAD
-from starlette.types import Receive, Scope, Send
-=======
 from starlette.types import ASGIApp, Receive, Scope, Send
->>>>>>> sandboxtests
 
 from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import (

@@ -23,11 +23,7 @@ from capibara6_sandbox.templates.skeleton import lay_skeleton, write_owned
 
 Progress = Callable[[float, str], None]
 
-<<<<<<< HEAD
-_FORMAT: Final = "2"  # raise when the layout of a built template changes
-=======
 _FORMAT: Final = "3"  # raise when the layout of a built template changes
->>>>>>> sandboxtests
 _FONT_CACHE: Final = "opt/matplotlib"
 
 
