@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The machine's own certificates, as behind a company proxy.
 export UV_SYSTEM_CERTS ?= 1
 UV := $(BIN)/python -m uv
-QUESTION ?= How many bird strikes were there per phase of flight, and what did they cost?
+QUESTION ?= Which species cause the highest total cost?
 DATA ?= examples/birdstrikes/birdstrikes.csv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11
@@ -55,10 +55,10 @@ $(VENV)/build.stamp: requirements/build.txt
 	@touch $@
 
 $(VENV)/runtime.stamp: $(VENV)/build.stamp requirements/runtime.txt pyproject.toml
-	@$(UV) pip install --require-hashes -r requirements/runtime.txt
+	@$(UV) pip install --compile-bytecode --require-hashes -r requirements/runtime.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/dev.txt
-	@$(UV) pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements/dev.txt
 	@touch $@

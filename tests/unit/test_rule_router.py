@@ -95,6 +95,14 @@ def test_tasks_beyond_the_labelled_ones(question: str, names: list[str], task: s
     assert route(question, *names).task == task
 
 
+def test_reasons_speak_the_language_of_the_question() -> None:
+    reasons = " | ".join(route("¿Cuánto se vendió por región?", "sales").reasons)
+    assert "tarea group: " in reasons
+    assert "columnas nombradas: " in reasons
+    assert "plantilla data_analysis" in reasons
+    assert "nivel recipe: " in reasons
+
+
 def test_reasons_name_the_evidence() -> None:
     reasons = " | ".join(route("Total sales per region", "sales").reasons)
     assert "ventas (number)" in reasons

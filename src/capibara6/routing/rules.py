@@ -43,7 +43,7 @@ RULES = _rules(
     ("describe", 3, r"(?:summary statistics|descriptive|statistics|estadistic\w*|descriptiv\w*)\b"),
     # By group
     ("group", 2.5, r"(?:by|per|por|segun) (?:each |cada )?(?!day|week|month|year|mes|dia|semana|ano|medio|favor|que|por|lo|qu)\w+"),
-    ("group", 2, r"(?:each|every|cada|en cada|for each|para cada)\b"),
+    ("group", 3, r"(?:each|every|cada) (?!day|week|month|year|mes|dia|semana|ano|vez|time)\w+"),
     ("group", 3, r"(?:top|bottom) ?\d*\b|(?:los|las) (?:\d+|cinco|diez|tres) \w+"),
     ("group", 2.5, r"(?:which|what|que|cual|cuales)\b.{0,30}\b(?:most|highest|largest|biggest|lowest|least|fewest|best|worst|mas|menos|mayor\w*|menor\w*|mejor\w*|peor\w*)\b"),
     ("group", 2.5, r"(?:break ?down|breakdown|desglos\w*|ranking|rank|agrupad\w* por|grouped by|group by)\b"),

@@ -51,6 +51,7 @@ class Keeper:
         self._settings = settings
         self._sandboxes: dict[str, Sandbox] = {}
         self._deadlines: dict[str, Deadline] = {}
+        self._creating = 0  # asked for, and not among the sandboxes yet
         self._built: dict[str, BuiltEnvironment] = {}
         self._ranges = list(range(_RANGES, 0, -1))
         self._ending: set[asyncio.Task[None]] = set()
@@ -111,12 +112,16 @@ class Keeper:
             TooManySandboxesError: the server's limit is reached.
             StartError: this machine refused something.
         """
-        if len(self._sandboxes) >= self._settings.sandboxes_max:
+        if len(self._sandboxes) + self._creating >= self._settings.sandboxes_max:
             raise TooManySandboxesError(
                 f"{len(self._sandboxes)} sandboxes run, which is this server's limit. "
                 "Kill one, or raise --max-sandboxes."
             )
-        sandbox = await self._pool.take(request.template)
+        self._creating += 1
+        try:
+            sandbox = await self._pool.take(request.template)
+        finally:
+            self._creating -= 1
         sandbox.assign(request)
         self._sandboxes[sandbox.id] = sandbox
         self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
@@ -168,7 +173,10 @@ class Keeper:
         return task
 
     async def _dispose(self, sandbox: Sandbox) -> None:
-        await sandbox.machine.kill()
+        try:
+            await sandbox.machine.kill()
+        except OSError as cause:  # a group that will not go; the next start tries again
+            _log.error("sandbox_left_behind", sandbox_id=sandbox.id, cause=str(cause))
         index = (sandbox.machine.blueprint.uid_base - _FIRST_ID) // IDS_PER_SANDBOX
         self._ranges.append(index)
 

@@ -41,7 +41,7 @@ def main() -> None:
     except Exception as cause:  # noqa: BLE001 - a template's import can raise anything
         channel.send({"error": f"{type(cause).__name__}: {cause}"})
         sys.exit(1)
-    linux.hide_arguments("python")
+    linux.hide_arguments("python", with_environment=False)
     channel.send({"ready": True})
     children.serve(channel, zygote.handle)
 
