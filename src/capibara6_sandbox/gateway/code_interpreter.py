@@ -26,9 +26,9 @@ from capibara6_sandbox.errors import (
     StartError,
     UnauthorizedError,
 )
-from capibara6_sandbox.gateway.bodies import BodyTooLargeError, read_model
+from capibara6_sandbox.gateway.bodies import Variables, read_model
 from capibara6_sandbox.gateway.connections import cut
-from capibara6_sandbox.gateway.failures import sandbox_gone
+from capibara6_sandbox.gateway.failures import STATUSES, sandbox_gone
 from capibara6_sandbox.host.guest_client import GuestCall, GuestLostError
 from capibara6_sandbox.host.machine import HOME
 from capibara6_sandbox.host.sandbox import Sandbox
@@ -52,7 +52,7 @@ class Execution(BaseModel):
     code: str
     context_id: str | None = None
     language: str | None = None
-    env_vars: dict[str, str] | None = None
+    env_vars: Variables | None = None
 
 
 class NewContext(BaseModel):
@@ -76,7 +76,6 @@ def create_code_interpreter_app() -> Starlette:
         ],
         middleware=[Middleware(TokenMiddleware)],
         exception_handlers={
-            BadRequestError: _on_bad_request,
             CallError: _on_call_error,
             GuestLostError: _on_lost,
             SandboxServerError: _on_server_error,
@@ -103,11 +102,6 @@ class TokenMiddleware:
         await self._app(scope, receive, send)
 
 
-async def _on_bad_request(request: Request, failure: Exception) -> Response:
-    status = 413 if isinstance(failure, BodyTooLargeError) else 400
-    return PlainTextResponse(str(failure), status)
-
-
 async def _on_call_error(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, CallError)
     status = {"not_found": 404, "invalid_argument": 400}.get(failure.code, 500)
@@ -115,7 +109,7 @@ async def _on_call_error(request: Request, failure: Exception) -> Response:
 
 
 async def _on_server_error(request: Request, failure: Exception) -> Response:
-    return PlainTextResponse(str(failure), 401 if isinstance(failure, UnauthorizedError) else 500)
+    return PlainTextResponse(str(failure), STATUSES[type(failure)])  # type: ignore[index]
 
 
 async def _on_lost(request: Request, failure: Exception) -> Response:
@@ -144,7 +138,7 @@ def _described(context: dict[str, Any]) -> dict[str, str]:
 
 async def _remove_context(request: Request) -> Response:
     sandbox: Sandbox = request.scope["sandbox"]
-    await sandbox.guest.request("contexts.remove", id=request.path_params["id"])
+    await sandbox.remove_context(request.path_params["id"])
     return Response(status_code=204)
 
 
