@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 # The machine's own certificates, as behind a company proxy.
 export UV_SYSTEM_CERTS ?= 1
 UV := $(BIN)/python -m uv
-QUESTION ?= Which genres earn the most worldwide, and how has that changed over time?
-DATA ?= examples/films/films.csv
+QUESTION ?= Which species cause the highest total cost?
+DATA ?= examples/birdstrikes/birdstrikes.csv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11
 
@@ -20,7 +20,9 @@ run: $(VENV)/runtime.stamp ## Ask a question about real data and see it answered
 	@$(BIN)/capibara6 ask "$(QUESTION)" --data $(DATA)
 
 test: $(VENV)/dev.stamp ## Run all tests
-	$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m capibara6_sandbox build > $(VENV)/templates.tsv
+	TEMPLATE_PYTHON=$$(awk '$$1 == "code-interpreter-v1" {print $$2}' \
+		$(VENV)/templates.tsv)/opt/venv/bin/python $(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/dev.stamp ## Format, lint, types, imports
 	$(BIN)/ruff format --check src tests bench
@@ -53,10 +55,10 @@ $(VENV)/build.stamp: requirements/build.txt
 	@touch $@
 
 $(VENV)/runtime.stamp: $(VENV)/build.stamp requirements/runtime.txt pyproject.toml
-	@$(UV) pip install --require-hashes -r requirements/runtime.txt
+	@$(UV) pip install --compile-bytecode --require-hashes -r requirements/runtime.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/dev.txt
-	@$(UV) pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements/dev.txt
 	@touch $@

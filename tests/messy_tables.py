@@ -37,7 +37,7 @@ def strikes() -> MessyTable:
         rows.append(true)
     return MessyTable(
         "birdstrikes.csv", content, rows, "Speed IAS in knots", "Cost Total $", "Time of day",
-        ("Day", "Night"), "Flight Date", "Phase of flight",
+        ("Day", "Night"), "Flight Date", "Wildlife Size",
     )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def sensors() -> MessyTable:
             "Measured At": date(2023, 1, 1) + timedelta(days=index),
             "Room": room,
             "Temperature": None if index % 25 == 3 else round(warmth, 1),
-            "Humidity": round(90 - 2 * warmth + chance.gauss(0, 1), 1) * (1 + 5 * (index % 97 == 5)),
+            "Humidity": round(90 - 2 * warmth + chance.gauss(0, 1) + 300 * (index % 97 == 5), 1),
             "Comment": chance.choice(["None", "ok", "window open"]),
         })  # fmt: skip
     lines = []

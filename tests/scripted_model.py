@@ -57,6 +57,8 @@ class ScriptedModel:
     host: str = "127.0.0.1"
     port: int = 0
     models: Sequence[str] = MODELS
+    models_status: int = 200
+    models_body: str | None = None  # in place of the list
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     open_streams: int = 0
@@ -113,8 +115,7 @@ class ScriptedModel:
         writer: asyncio.StreamWriter,
     ) -> None:
         if path == "/v1/models":
-            listed = {"object": "list", "data": [{"id": name} for name in self.models]}
-            _write_whole(writer, 200, json.dumps(listed))
+            _write_whole(writer, self.models_status, self.models_body or self._listed())
         elif path == "/v1/chat/completions":
             self.requests.append(json.loads(body))
             self.headers.append(headers)
@@ -123,6 +124,10 @@ class ScriptedModel:
         else:
             _write_whole(writer, 404, json.dumps({"error": {"message": f"no {path} here"}}))
         await writer.drain()
+
+    def _listed(self) -> str:
+        models = [{"id": name, "object": "model", "owned_by": "library"} for name in self.models]
+        return json.dumps({"object": "list", "data": models})
 
     def _next_reply(self) -> Reply:
         reply = self.script[min(len(self.requests), len(self.script)) - 1]

@@ -105,7 +105,7 @@ def diagnose(program, result, findings, request):
     return Diagnosis("scripted", f"cause of {program.code}", "hint")
 
 
-def pipeline(writers, executor, *, router=None, sinks=(), refused=(), attempts_max=3):
+def pipeline(writers, executor, *, router=None, sinks=(), refused=(), attempts_max=3, spare=()):
     return Pipeline(
         router or ScriptedRouter(),
         writers,
@@ -115,6 +115,7 @@ def pipeline(writers, executor, *, router=None, sinks=(), refused=(), attempts_m
         sinks,
         attempts_max,
         clock=lambda: 1.0,
+        spare_writers=spare,
     )
 
 

@@ -12,13 +12,14 @@ from capibara6.progress import Attempt
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """The configured writers, cheapest first."""
+    """The writers that can be used, cheapest first, and those that only a user may choose."""
 
     writers: tuple[ProgramWriter, ...]
+    spare: tuple[ProgramWriter, ...] = ()  # configured, but their endpoints do not answer now
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """Their names, cheapest first."""
+        """The names of the usable ones, cheapest first."""
         return tuple(writer.tier for writer in self.writers)
 
     def writer(self, tier: str) -> ProgramWriter:
@@ -27,7 +28,7 @@ class Ladder:
         Raises:
             UnknownTierError: no such tier is configured.
         """
-        for writer in self.writers:
+        for writer in (*self.writers, *self.spare):
             if writer.tier == tier:
                 return writer
         raise UnknownTierError(tier, list(self.tiers))

@@ -1,23 +1,20 @@
-"""Makes a request out of what a face was given, or says what is wrong with it, before any run.
+"""Makes a request out of a question and its files, or says what is wrong, before any run.
 
-Owns the checks that both faces share: sizes, names, times, known templates. Pure but for the
-profile of the data files, which is handed in.
+Owns the checks that both faces share: sizes, names, times, known templates. (Programs that are run
+as they are have theirs in `execution.checks`.) The profile of a data file is handed in.
 """
 
 import math
 import uuid
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
 from typing import Final
 
 from capibara6.config import Settings
-from capibara6.domain.executions import ExecutionRequest
+from capibara6.config.settings import TIMEOUT_S_MAX
 from capibara6.domain.requests import DataFile, Request
 from capibara6.errors import DataFileError, RequestError, TooLargeError, UnknownTemplateError
 
 QUESTION_CHARACTERS_MAX: Final = 20_000
-TIMEOUT_S_MAX: Final = 24 * 60 * 60
-HOME: Final = "/home/user"
 _FILE_NAME_BYTES_MAX: Final = 255
 
 Profile = Callable[[str, bytes], DataFile]
@@ -54,39 +51,18 @@ def question_request(
     return Request(new_run_id(), question.strip(), profiled, template, tier, timeout_s)
 
 
-def program_request(execution: ExecutionRequest, settings: Settings) -> ExecutionRequest:
-    """A user's program for the pipeline; relative file paths are put under the sandbox's home.
-
-    Raises:
-        RequestError: the code, a file, the template or the timeout cannot be used.
-    """
-    size_bytes = len(execution.code.encode(errors="surrogatepass"))
-    if size_bytes > settings.limits.code_bytes_max:
-        raise TooLargeError("The code", size_bytes, settings.limits.code_bytes_max)
-    _check_limits(execution.files, settings, execution.template, execution.timeout_s)
-    placed = {_placed(path): content for path, content in execution.files.items()}
-    return ExecutionRequest(
-        execution.code,
-        execution.language,
-        execution.template,
-        execution.timeout_s,
-        execution.env,
-        placed,
-    )
-
-
 def _check_limits(
     files: Mapping[str, bytes], settings: Settings, template: str | None, timeout_s: float | None
 ) -> None:
     size_bytes = sum(len(content) for content in files.values())
     if size_bytes > settings.limits.upload_bytes_max:
-        raise TooLargeError("All files together have", size_bytes, settings.limits.upload_bytes_max)
+        raise TooLargeError("The input", size_bytes, settings.limits.upload_bytes_max)
     if template is not None and template not in settings.templates:
         raise UnknownTemplateError(template, sorted(settings.templates))
     if timeout_s is not None and not (math.isfinite(timeout_s) and 0 < timeout_s <= TIMEOUT_S_MAX):
         raise RequestError(
-            f"A timeout of {timeout_s:g} s is not possible: give more than 0 and at most "
-            f"{TIMEOUT_S_MAX} seconds."
+            f"A timeout of {timeout_s:g} s is out of range: more than 0 and at most "
+            f"{TIMEOUT_S_MAX} s (24 hours)."
         )
 
 
@@ -95,10 +71,3 @@ def _check_file_name(name: str) -> None:
         raise DataFileError(name, "this is no plain file name", "Use a name without folders.")
     if len(name.encode(errors="replace")) > _FILE_NAME_BYTES_MAX:
         raise DataFileError(name[:40] + "…", "the name is too long", "Use at most 255 bytes.")
-
-
-def _placed(path: str) -> str:
-    parts = PurePosixPath(path).parts
-    if not parts or ".." in parts or not path.isprintable():
-        raise DataFileError(path, "this is no path inside the sandbox", "Use a plain file name.")
-    return str(PurePosixPath(HOME) / path)

@@ -6,13 +6,15 @@ help, start at once; `open_platform` imports them while the sandbox server is be
 
 import asyncio
 import importlib
+import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from capibara6.config import Settings, load_settings
-from capibara6.domain.ports import ProgramWriter
+from capibara6.domain.ports import EventSink, ProgramWriter
 from capibara6.domain.requests import DataFile
 from capibara6.pipeline import Pipeline
 from capibara6.supervision.server import IDLE_TIMEOUT_S, EmbeddedServer, Notify, unnoticed
@@ -21,8 +23,12 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from capibara6.api.services import Services
+    from capibara6.codegen.discovery import Discovery
+    from capibara6.codegen.tiers import ModelTier
     from capibara6.execution import E2BExecutor, Provider
     from capibara6.store import Store
+
+log = logging.getLogger(__name__)
 
 _HEAVY: Final = ("capibara6.execution", "capibara6.store")
 
@@ -35,14 +41,13 @@ class Platform:
     store: "Store"
     executor: "E2BExecutor"
     pipeline: Pipeline
+    metrics: Callable[[], bytes]  # in Prometheus's text format
 
     def services(self) -> "Services":
         """What the HTTP face needs of it."""
-        from prometheus_client import generate_latest
-
         from capibara6.api.services import Services
 
-        return Services(self.settings, self.pipeline, profile, self.store, generate_latest)
+        return Services(self.settings, self.pipeline, profile, self.store, self.metrics)
 
 
 @asynccontextmanager
@@ -61,14 +66,15 @@ async def open_platform(
 
     Raises:
         ConfigurationError: the database or a setting cannot be used.
+        MissingKeyError: a configured model tier or the provider has no key.
         ProviderUnreachableError: the embedded server does not start.
     """
     async with AsyncExitStack() as stack:
         server = embedded_server(settings, idle_timeout_s)
-        await _started(server, notify)
         if server and idle_timeout_s is None:
             stack.push_async_callback(server.stop)
-        yield await _join(settings, server, stack)
+        models = await _started(settings, server, notify)
+        yield await _join(settings, server, models, stack)
 
 
 def create_app(settings: Settings | None = None, platform: Platform | None = None) -> "FastAPI":
@@ -85,10 +91,11 @@ def create_app(settings: Settings | None = None, platform: Platform | None = Non
     @asynccontextmanager
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            opened = platform or await stack.enter_async_context(
-                open_platform(settings, idle_timeout_s=None)
-            )
-            app.state.services = opened.services()
+            if platform is None:
+                opening = open_platform(settings, idle_timeout_s=None)
+                app.state.services = (await stack.enter_async_context(opening)).services()
+            else:
+                app.state.services = platform.services()
             yield
 
     return application(settings, lifespan)
@@ -110,14 +117,19 @@ def embedded_server(
     return EmbeddedServer(settings.home, idle_timeout_s)
 
 
-async def _started(server: EmbeddedServer | None, notify: Notify) -> None:
-    """Find or start the server, and import meanwhile what is slow to import."""
+async def _started(
+    settings: Settings, server: EmbeddedServer | None, notify: Notify
+) -> "Discovery":
+    """Find or start the server; find models and import what is slow to import meanwhile."""
     imports = asyncio.create_task(asyncio.to_thread(_import, _HEAVY))
+    discovery = asyncio.create_task(available_models(settings))
     try:
         if server:
             await server.ensure(notify)
+        return await discovery
     finally:
-        await imports
+        discovery.cancel()
+        await asyncio.wait((imports, discovery))
 
 
 def _import(names: tuple[str, ...]) -> None:
@@ -126,10 +138,11 @@ def _import(names: tuple[str, ...]) -> None:
 
 
 async def _join(
-    settings: Settings, server: EmbeddedServer | None, stack: AsyncExitStack
+    settings: Settings, server: EmbeddedServer | None, models: "Discovery", stack: AsyncExitStack
 ) -> Platform:
-    from capibara6.codegen.diagnosis import diagnose
     from capibara6.execution import E2BExecutor
+    from capibara6.monitoring import EventBus, MetricsListener
+    from capibara6.repair.diagnosis import diagnose
     from capibara6.routing import RuleRouter
     from capibara6.store import Store
     from capibara6.validation.validator import ProgramValidator
@@ -138,16 +151,26 @@ async def _join(
     stack.push_async_callback(store.close)
     executor = E2BExecutor(settings, _provider_source(settings, server))
     stack.push_async_callback(executor.close)
+    metrics = MetricsListener()
     pipeline = Pipeline(
         router=RuleRouter(),
-        writers=await _writers(settings),
+        writers=_writers(models),
         validator=ProgramValidator(),
         executor=executor,
         diagnose=diagnose,
-        sinks=[store.events],
+        sinks=[EventBus([*_recorders(store), metrics])],
         attempts_max=settings.limits.repair_attempts_max,
+        spare_writers=_spare_writers(settings, models),
     )
-    return Platform(settings, store, executor, pipeline)
+    return Platform(settings, store, executor, pipeline, metrics.text)
+
+
+def _recorders(store: "Store") -> list[EventSink]:
+    """The listeners that write; the store first, since what the others write refers to it."""
+    from capibara6.ace import LessonListener
+    from capibara6.tuning import UsageListener
+
+    return [store.events, LessonListener(store.lessons), UsageListener(store.usage)]
 
 
 def _provider_source(
@@ -167,8 +190,44 @@ def _provider_source(
     return find
 
 
-async def _writers(settings: Settings) -> list[ProgramWriter]:
+async def available_models(settings: Settings) -> "Discovery":
+    """The model tiers that answer now, and why the others do not."""
+    from capibara6.codegen.discovery import discover
+
+    keys = {name: key.get_secret_value() for name, key in settings.model_keys.items()}
+    configured = [_tier(settings, name) for name in settings.tiers]
+    return await discover(configured, {**os.environ, **keys})
+
+
+def _tier(settings: Settings, name: str) -> "ModelTier":
+    from capibara6.codegen.tiers import ModelTier
+
+    tier = settings.tier(name)
+    return ModelTier(
+        name=name,
+        base_url=tier.base_url,
+        model=tier.model,
+        api_key=settings.tier_key(name),
+        usd_per_million_tokens_in=tier.usd_per_million_tokens_in,
+        usd_per_million_tokens_out=tier.usd_per_million_tokens_out,
+        timeout_s=tier.timeout_s,
+        tokens_max=tier.tokens_max,
+        context_tokens=tier.context_tokens,
+    )
+
+
+def _writers(models: "Discovery") -> list[ProgramWriter]:
     """One a tier, cheapest first: the recipes, then the models that answer."""
+    from capibara6.codegen.models import ModelWriter
     from capibara6.codegen.recipes import RecipeWriter
 
-    return [RecipeWriter()]
+    return [RecipeWriter(), *(ModelWriter(tier) for tier in models.usable)]
+
+
+def _spare_writers(settings: Settings, models: "Discovery") -> list[ProgramWriter]:
+    """Of the configured tiers that do not answer, so that who asks for one is told why."""
+    from capibara6.codegen.models import ModelWriter
+
+    for tier in models.unusable:
+        log.info("model tier %s does not answer: %s", tier.name, tier.reason)
+    return [ModelWriter(_tier(settings, tier.name)) for tier in models.unusable]

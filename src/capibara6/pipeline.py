@@ -37,6 +37,7 @@ class Pipeline:
     Args:
         router: decides task, template and tier.
         writers: one a tier, cheapest first.
+        spare_writers: of tiers that do not answer now; asked only when the user names one.
         validator: checks programs before they run.
         executor: runs programs in sandboxes.
         diagnose: maps a failed attempt to its class, cause and hint.
@@ -55,9 +56,10 @@ class Pipeline:
         sinks: Sequence[EventSink] = (),
         attempts_max: int = 3,
         clock: Clock = time.monotonic,
+        spare_writers: Sequence[ProgramWriter] = (),
     ) -> None:
         self._router = router
-        self._ladder = Ladder(tuple(writers))
+        self._ladder = Ladder(tuple(writers), tuple(spare_writers))
         self._validator = validator
         self._executor = executor
         self._diagnose = diagnose
@@ -108,9 +110,10 @@ class Pipeline:
         yield progress.given_up(attempt)
 
     def _route(self, request: Request) -> Route:
-        if request.tier is not None:
-            self._ladder.writer(request.tier)  # refuse an unknown tier before anything else
-        return self._router.route(request, self._ladder.tiers)
+        tiers = self._ladder.tiers
+        if request.tier is not None and request.tier not in tiers:
+            tiers = (*tiers, self._ladder.writer(request.tier).tier)  # refuses an unknown one
+        return self._router.route(request, tiers)
 
     async def _attempt(self, attempt: Attempt) -> Events:
         """Write, validate and run one program; `attempt` holds how it went."""

@@ -71,6 +71,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "Program (attempt {attempt}, {origin})",
         "es": "Programa (intento {attempt}, {origin})",
     },
+    "lines_left_out": {
+        "en": "… {count} lines more: the record of the run holds them …",
+        "es": "… {count} líneas más: están en el registro de la ejecución …",
+    },
     "findings": {
         "en": "The check before the run found:",
         "es": "La revisión previa encontró:",

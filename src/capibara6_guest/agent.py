@@ -12,6 +12,8 @@ from typing import Any
 
 from capibara6_guest import wire
 
+_ERROR_CHARS_MAX = 10_000
+
 Operation = Callable[["Call"], Awaitable[dict[str, Any]]]
 
 
@@ -106,12 +108,17 @@ class Agent:
     ) -> None:
         try:
             operation = self._find(arguments.get("op"))
-            reply = {"done": await operation(Call(arguments, reader, writer))}
+            done = await operation(Call(arguments, reader, writer))
+            reply = wire.encode_message({"done": done})
         except wire.CallError as failure:
-            reply = {"error": {"code": failure.code, "message": failure.message}}
+            reply = _encode_error(failure.code, failure.message)
         except ConnectionError:
             return
         except Exception as failure:  # noqa: BLE001 - the agent must outlive every operation
-            reply = {"error": {"code": "internal", "message": f"{failure!r}"}}
-        writer.write(wire.encode_message(reply))
+            reply = _encode_error("internal", f"{failure!r}")
+        writer.write(reply)
         await writer.drain()
+
+
+def _encode_error(code: str, message: str) -> bytes:
+    return wire.encode_message({"error": {"code": code, "message": message[:_ERROR_CHARS_MAX]}})

@@ -13,7 +13,7 @@ async def serve_health() -> None:
     """Answer GET /health until cancelled; whatever else is asked gets 404."""
     server = await asyncio.start_server(
         _answer,
-        "0.0.0.0",  # noqa: S104 - own network
+        "0.0.0.0",  # noqa: S104 - of the sandbox's own network
         CODE_INTERPRETER_PORT,
         limit=_HEAD_BYTES_MAX,
     )

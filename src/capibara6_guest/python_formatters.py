@@ -76,7 +76,7 @@ def result_event(bundle: dict[str, Any], *, is_main_result: bool) -> dict[str, A
             _say(f"the {mime} form of a result is too large to be sent; save it to a file instead")
             if mime != "text/plain":
                 continue
-            plain = str(value)[: room.chars // 12]
+            plain = _without_quotes(str(value))[: room.chars // 12]
         except TypeError as cause:
             _say(f"the {mime} form of a result cannot be sent: {cause}")
             continue

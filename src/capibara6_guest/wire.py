@@ -55,8 +55,16 @@ def encode(kind: int, payload: bytes = b"") -> bytes:
 
 
 def encode_message(message: dict[str, Any]) -> bytes:
-    """Build one MESSAGE frame. Lone surrogates survive as JSON escapes."""
-    return encode(MESSAGE, json.dumps(message, separators=(",", ":")).encode("ascii"))
+    """Build one MESSAGE frame. Lone surrogates survive as JSON escapes.
+
+    Raises:
+        CallError: resource_exhausted when it is too large for one.
+    """
+    payload = json.dumps(message, separators=(",", ":")).encode("ascii")
+    if len(payload) > MESSAGE_BYTES_MAX:
+        text = f"a message of {len(payload)} bytes; the limit is {MESSAGE_BYTES_MAX}"
+        raise CallError("resource_exhausted", text)
+    return encode(MESSAGE, payload)
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes] | None:

@@ -19,9 +19,11 @@ import structlog
 import uvicorn
 
 from capibara6_sandbox.gateway.app import create_app
+from capibara6_sandbox.gateway.connections import CuttableHttpProtocol
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.zygotes import ZygoteError
-from capibara6_sandbox.templates.build import TemplateBuildError
+from capibara6_sandbox.templates.build import TemplateBuildError, build
+from capibara6_sandbox.templates.catalog import environments
 
 PORT_DEFAULT: Final = 49982
 _KEY_FORM: Final = re.compile(r"^e2b_[0-9a-f]{8,}$")
@@ -37,6 +39,9 @@ def main() -> None:
         from capibara6_sandbox.doctor import report
 
         sys.exit(report(as_json=arguments.json))
+    if arguments.command == "build":
+        _build(arguments.data or data_folder())
+        return
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     key = arguments.api_key or os.environ.get("E2B_API_KEY") or f"e2b_{secrets.token_hex(20)}"
     if not _KEY_FORM.match(key):
@@ -57,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--idle-timeout", type=float, default=0, help="stop after seconds idle")
     serve.add_argument("--pool", type=int, default=2, help="ready sandboxes of each template")
     serve.add_argument("--max-sandboxes", type=int, default=1000)
+    builder = commands.add_parser("build", help="build the templates, and print where they lie")
+    builder.add_argument("--data", type=Path, default=None, help="default: $CAPIBARA6_HOME")
     doctor = commands.add_parser("doctor", help="say which walls hold on this machine")
     doctor.add_argument("--json", action="store_true")
     return parser
@@ -67,6 +74,15 @@ def data_folder() -> Path:
     if os.environ.get("CAPIBARA6_HOME"):
         return Path(os.environ["CAPIBARA6_HOME"])
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "capibara6")
+
+
+def _build(data: Path) -> None:
+    for environment in environments():
+        try:
+            built = build(environment, data / "templates", _report_progress)
+        except (TemplateBuildError, OSError) as cause:
+            _fail(str(cause))
+        print(f"{environment.name}\t{built.folder / 'rootfs'}", flush=True)  # noqa: T201
 
 
 def _fail(message: str) -> NoReturn:
@@ -123,6 +139,7 @@ def _report_progress(fraction: float, message: str) -> None:
 async def _serving(app: object, listener: socket.socket):  # type: ignore[no-untyped-def]
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
+        http=CuttableHttpProtocol,
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -1,6 +1,7 @@
 """Programs through envd, driven by the published SDK."""
 
 import os
+import pwd
 import threading
 import time
 
@@ -83,14 +84,16 @@ def test_output_that_is_not_utf8_is_replaced(sandbox):
 
 def test_the_environment_has_the_users_the_sandboxs_and_the_calls_variables(sandbox):
     result = sandbox.commands.run('echo "$HOME|$USER|$LOGNAME|$SHARED|$OWN"', envs={"OWN": "mine"})
-    home = os.path.expanduser("~")
+    home = pwd.getpwuid(os.getuid()).pw_dir
     assert result.stdout == f"{home}|{USER}|{USER}|by all|mine\n"
     assert sandbox.commands.run('echo "$OWN"').stdout == "\n"
     assert sandbox.commands.run("echo $SHARED", envs={"SHARED": "x"}).stdout == "x\n"
 
 
 def test_the_working_directory_is_the_home_unless_named(sandbox, tmp_path):
-    assert sandbox.commands.run("pwd").stdout.strip() == os.path.realpath(os.path.expanduser("~"))
+    assert sandbox.commands.run("pwd").stdout.strip() == os.path.realpath(
+        pwd.getpwuid(os.getuid()).pw_dir
+    )
     assert sandbox.commands.run("pwd", cwd=str(tmp_path)).stdout == f"{tmp_path}\n"
 
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import pwd
 import resource
 import socket
 import stat
@@ -42,7 +43,7 @@ def test_a_file_comes_back_as_written_and_its_directories_are_made(sandbox, tmp_
 
 
 def test_paths_start_at_the_home(sandbox):
-    home = os.path.expanduser("~")
+    home = pwd.getpwuid(os.getuid()).pw_dir
     for path in ("", ".", "~", "~/", "a/.."):
         assert sandbox.files.get_info(path).path == home
     with pytest.raises(InvalidArgumentException, match="cannot expand user-specific home dir"):

@@ -239,7 +239,7 @@ def test_a_sandbox_lost_in_a_stream_cuts_the_connection(envd, http):
         received = stream.iter_raw()
         assert "start" in opened(next(received))[0][1]["event"]
         envd.agent.kill()
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx.ReadError):
             next(received)
 
 
@@ -249,7 +249,7 @@ def test_a_sandbox_lost_in_a_download_cuts_the_connection(envd, http, tmp_path):
     with http.stream("GET", "/files", params={"path": str(tmp_path / "large")}) as stream:
         assert stream.headers["content-length"] == str(10**9)
         envd.agent.kill()
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx.ReadError):
             for _ in stream.iter_raw():
                 pass
 
@@ -259,6 +259,44 @@ def test_a_file_that_shrinks_in_a_download_cuts_the_connection(http, tmp_path):
     os.truncate(tmp_path / "large", 10**9)
     with http.stream("GET", "/files", params={"path": str(tmp_path / "large")}) as stream:
         os.truncate(tmp_path / "large", 0)
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx.ReadError):
             for _ in stream.iter_raw():
                 pass
+
+
+def test_a_client_that_leaves_takes_its_input_along(http):
+    with http.stream(
+        "POST",
+        "/process.Process/Start",
+        content=enveloped({"process": {"cmd": "sleep", "args": ["60"]}, "tag": "deaf"}),
+        headers=STREAM,
+    ) as stream:
+        next(stream.iter_raw())
+        data = base64.b64encode(bytes(1_000_000)).decode()
+        with pytest.raises(httpx.ReadTimeout):
+            http.post(
+                "/process.Process/SendInput",
+                json={"process": {"tag": "deaf"}, "input": {"stdin": data}},
+                timeout=0.3,
+            )
+        # While the input waited it held the turn: only now can it be closed.
+        reply = http.post("/process.Process/CloseStdin", json={"process": {"tag": "deaf"}})
+        assert reply.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("process", "problem"),
+    [
+        ({"cmd": ""}, "error starting process ''"),
+        ({"cmd": "true", "envs": {"A=B": "x"}}, "illegal environment variable name"),
+        ({"cmd": "true", "args": ["a\0b"]}, "embedded null byte"),
+        ({"cmd": "true", "args": ["x" * 3_000_000]}, "argument list too long"),
+        ({"cmd": "true", "cwd": "/proc/cpuinfo"}, "is not a directory"),
+        ({"cmd": "/etc/passwd"}, "permission denied"),
+    ],
+)
+def test_programs_that_cannot_start_say_why(http, process, problem):
+    message = enveloped({"process": process})
+    reply = http.post("/process.Process/Start", content=message, headers=STREAM)
+    ((_, end),) = opened(reply.content)
+    assert problem in end["error"]["message"]

@@ -16,6 +16,7 @@ import uvicorn
 from e2b import ConnectionConfig, Sandbox
 from packaging.version import Version
 
+from capibara6_sandbox.gateway.connections import CuttableHttpProtocol
 from capibara6_sandbox.gateway.envd import create_envd_app
 from capibara6_sandbox.host.guest_client import GuestClient
 
@@ -90,7 +91,7 @@ def running_envd(socket_path: Path) -> Iterator[Envd]:
 def _served(app) -> Iterator[str]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_level="critical")
+    config = uvicorn.Config(app, http=CuttableHttpProtocol, lifespan="off", log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -9,10 +9,14 @@ from fastapi import FastAPI
 from capibara6 import errors
 from capibara6.api.access import KeyMiddleware, LoopbackMiddleware
 from capibara6.api.body_limit import BodyLimitMiddleware
+from capibara6.api.event_stream import EventStream
 from capibara6.api.faults import add_handlers
 from capibara6.api.following import follow
 from capibara6.api.status import STATUS, status_of_code
 from capibara6.cli import exit_codes
+from capibara6.config import load_settings
+from capibara6.domain.events import RunFinished
+from capibara6.main import create_app
 
 KEY = "k" * 20
 
@@ -191,6 +195,48 @@ async def test_an_unannounced_body_is_refused_when_it_passes_the_limit():
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (413, "too_large")
     assert len(read) <= 102
+
+
+async def never():
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(("keys", "status"), [("", 404), (KEY, 401)])
+async def test_the_application_asks_for_keys_where_they_are_configured(
+    tmp_path, monkeypatch, keys, status
+):
+    monkeypatch.setenv("CAPIBARA6_HOME", str(tmp_path))
+    monkeypatch.setenv("CAPIBARA6_API_KEYS", keys)
+    monkeypatch.delenv("CAPIBARA6_CONFIG", raising=False)
+    app = create_app(load_settings(dotenv=tmp_path / "no.env"))
+
+    async with client(app) as http:
+        assert (await http.get("/api/nowhere")).status_code == status
+        assert (await http.get("/docs")).status_code == (401 if keys else 200)
+
+
+async def test_a_silent_stream_is_kept_alive_by_comments():
+    sent = []
+    kept_alive = asyncio.Event()
+
+    async def one_event_at_last():
+        await kept_alive.wait()
+        yield RunFinished("1" * 32, True, "42", 1, 0.5)
+
+    async def send(message):
+        sent.append(message)
+        if message.get("body", b"").startswith(b":"):
+            kept_alive.set()
+
+    await EventStream(one_event_at_last(), "1" * 32, keepalive_s=0.01)({}, never, send)
+
+    assert sent[0]["status"] == 200
+    assert (b"content-type", b"text/event-stream; charset=utf-8") in sent[0]["headers"]
+    assert sent[1]["body"] == b": keepalive\n\n"
+    frame = sent[-2]["body"].decode()
+    assert frame.startswith("id: 1\nevent: run_finished\ndata: {")
+    assert frame.endswith("}\n\n")
+    assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 async def test_a_run_whose_client_goes_is_closed():

@@ -205,6 +205,22 @@ async def test_a_pinned_tier_is_never_left():
     assert events[-1].error_code == "program_failed"
 
 
+async def test_a_tier_that_does_not_answer_is_asked_only_when_the_user_names_it():
+    spare = [ScriptedWriter("big", ModelUnreachableError("llama", "http://x", "refused"))]
+    usable = [ScriptedWriter("fast", "p")]
+
+    chosen = await collect(
+        pipeline(usable, ScriptedExecutor(), spare=spare).run(question(tier="big"))
+    )
+    not_chosen = await collect(
+        pipeline(usable, ScriptedExecutor(BAD), spare=spare, attempts_max=1).run(question())
+    )
+
+    assert chosen[-1].error_code == "model_unreachable"
+    assert not_chosen[-1].error_code == "program_failed"
+    assert len(spare[0].asked) == 1
+
+
 async def test_an_unknown_tier_ends_the_run_and_names_the_known_ones():
     parts = pipeline([ScriptedWriter("fast")], ScriptedExecutor())
 

@@ -52,9 +52,7 @@ class LoopbackMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
-        headers = Headers(scope=scope)
-        host, origin = headers.get("host", ""), headers.get("origin")
-        if scope["type"] != "http" or (_is_own_name(host) and _may_ask(origin, host)):
+        if scope["type"] != "http" or _is_from_here(Headers(scope=scope)):
             await self.app(scope, receive, send)
             return
         message = (
@@ -65,13 +63,12 @@ class LoopbackMiddleware:
         await error_response(403, "foreign_host", message)(scope, receive, send)
 
 
-def _is_own_name(host: str) -> bool:
-    return _hostname(f"//{host}") in _LOOPBACK_NAMES
-
-
-def _may_ask(origin: str | None, host: str) -> bool:
+def _is_from_here(headers: Headers) -> bool:
     """Programs send no Origin; a page's must be the very server it asks."""
-    return origin is None or urlsplit(origin).netloc == host
+    host, origin = headers.get("host", ""), headers.get("origin")
+    if _hostname(f"//{host}") not in _LOOPBACK_NAMES:
+        return False
+    return origin is None or origin.partition("://")[2] == host
 
 
 def _hostname(url: str) -> str | None:

@@ -1,6 +1,5 @@
 """The one shape of every error: {"error": {"code", "message"}}, whoever found it."""
 
-import logging
 from http import HTTPStatus
 from typing import Final
 
@@ -14,8 +13,6 @@ from capibara6.errors import CapibaraError
 
 _PROBLEMS_MAX: Final = 10
 _CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-
-log = logging.getLogger(__name__)
 
 
 def error_response(status: int, code: str, message: str, **more: object) -> JSONResponse:
@@ -43,7 +40,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, error: Exception) -> JSONResponse:
-        log.error("a fault while answering a request", exc_info=error)
+        # The framework raises it again, so that the server logs it.
         message = f"An unexpected fault ({type(error).__name__}). The log holds the details."
         return error_response(500, "internal", message)
 

@@ -15,7 +15,8 @@ from capibara6.api.links import program_view, question_view
 from capibara6.api.services import Parts
 from capibara6.api.status import status_of_code
 from capibara6.audience import Events
-from capibara6.intake import new_run_id, program_request, question_request
+from capibara6.execution.checks import check_request
+from capibara6.intake import new_run_id, question_request
 from capibara6.outcomes import Outcome
 
 router = APIRouter()
@@ -32,7 +33,8 @@ async def execute(body: ExecuteBody, request: Request, parts: Parts) -> Response
     A program that fails is an answer (200 with `success: false`); an error is what kept it from
     running. Disconnecting stops the program and ends its sandbox.
     """
-    execution = program_request(body.execution(), parts.settings)
+    execution = body.execution()
+    check_request(execution, parts.settings)
     run_id = new_run_id()
     events = parts.pipeline.execute(run_id, execution)
     if _wants_stream(request, asked=body.stream):

@@ -18,6 +18,7 @@ STATUS: Final[dict[type[errors.CapibaraError], int]] = {
     errors.UnknownTierError: 400,
     errors.UnknownRecordError: 404,
     errors.DataFileError: 422,
+    errors.NoRecipeError: 422,
     errors.TooLargeError: 413,
     # Not 502/503/504 lightly: clients retry those, so only what a retry can mend has them.
     errors.ProviderError: 500,

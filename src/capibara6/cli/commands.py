@@ -84,7 +84,9 @@ def execute(
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address; otherwise the setting's.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; otherwise the setting's.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; otherwise the setting's; 0: any.")
+    ] = None,
 ) -> None:
     """Serve the HTTP API and the sandbox server."""
     from capibara6.cli import serving
@@ -96,7 +98,7 @@ def serve(
 @sandbox_app.command("serve")
 def sandbox_serve(
     host: Annotated[str | None, typer.Option(help="Address; otherwise loopback.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0: any.")] = None,
     api_key: Annotated[
         str | None,
         typer.Option(help="Its key, e2b_ and 40 hex digits; otherwise made.", envvar="E2B_API_KEY"),

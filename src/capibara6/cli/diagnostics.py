@@ -1,4 +1,4 @@
-"""The checks of `capibara6 doctor`: the platform's own and the sandbox server's."""
+"""The checks of `capibara6 doctor`: the platform's own, and those of the sandbox server's."""
 
 import asyncio
 import json
@@ -31,6 +31,16 @@ class Check:
     needed: bool  # whether capibara6 cannot work without it
     detail: str
     remedy: str = ""
+
+
+_NO_MODEL: Final = Check(
+    "platform",
+    "models",
+    ok=False,
+    needed=False,
+    detail="no model answers; recipes answer common questions about tables",
+    remedy="Start Ollama or vLLM, set OPENAI_API_KEY, or name a tier in e2b_config.json.",
+)
 
 
 async def examine() -> list[Check]:
@@ -82,19 +92,21 @@ async def _provider(settings: Settings) -> Check:
 
 
 async def _models(settings: Settings) -> list[Check]:
-    found = await available_models(settings)
-    if found:
-        return [_passed(f"model tier {name}", detail) for name, detail in found.items()]
-    return [
-        Check(
-            "platform",
-            "models",
-            ok=False,
-            needed=False,
-            detail="no model answers; recipes answer common questions about tables",
-            remedy="Start Ollama or vLLM, set OPENAI_API_KEY, or name a tier in e2b_config.json.",
-        )
+    try:
+        found = await available_models(settings)
+    except CapibaraError as error:
+        return [Check("platform", "models", ok=False, needed=True, detail=str(error))]
+    usable = [
+        _passed(f"model tier {tier.name}", f"{tier.model} at {tier.address}")
+        for tier in found.usable
     ]
+    replaced = {tier.name for tier in found.usable}
+    unusable = [
+        Check("platform", f"model tier {tier.name}", ok=False, needed=False, detail=tier.reason)
+        for tier in found.unusable
+        if tier.name not in replaced
+    ]
+    return [*usable, *unusable, *([] if usable else [_NO_MODEL])]
 
 
 def _tools() -> list[Check]:

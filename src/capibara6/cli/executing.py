@@ -8,7 +8,8 @@ from capibara6.cli.opening import opened
 from capibara6.cli.terminal import environment_language
 from capibara6.config import load_settings
 from capibara6.domain.executions import ExecutionRequest
-from capibara6.intake import new_run_id, program_request
+from capibara6.execution.checks import check_request
+from capibara6.intake import new_run_id
 
 
 async def execute(
@@ -24,10 +25,10 @@ async def execute(
     settings = load_settings()
     code = read_program(file, settings.limits.code_bytes_max)
     contents = read_data(data, settings.limits.upload_bytes_max)
-    asked = ExecutionRequest(
+    request = ExecutionRequest(
         code, language or language_of(file), template, timeout_s, files=contents
     )
-    request = program_request(asked, settings)
+    check_request(request, settings)
     words = environment_language()
     async with opened(settings, words) as platform:
         events = platform.pipeline.execute(new_run_id(), request)

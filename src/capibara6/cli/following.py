@@ -1,6 +1,6 @@
 """Follows a run on the terminal to its end, keeps what it left, and gives the exit status."""
 
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 
 from capibara6.audience import Events
@@ -17,11 +17,12 @@ async def follow(events: Events, home: Path, language: str, *, as_json: bool) ->
     console = output()
     narrator = Narrator(console, language)
     outcome = Outcome()
-    async with aclosing(events):
-        async for event in events:
-            outcome.add(event)
-            if not as_json:
-                narrator.show(event)
+    with closing(narrator):
+        async with aclosing(events):
+            async for event in events:
+                outcome.add(event)
+                if not as_json:
+                    narrator.show(event)
     finished = outcome.finished
     if finished is None:
         return exit_codes.FAULT

@@ -6,7 +6,9 @@ Everything a program or a model wrote passes `visible` first: it must not steer 
 from typing import Any, Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
+from rich.status import Status
 from rich.syntax import Syntax
 from rich.table import Table
 
@@ -18,6 +20,7 @@ from capibara6.texts import say
 
 ROWS_MAX: Final = 20
 COLUMNS_MAX: Final = 10
+LINES_MAX: Final = 80  # of a program; the run's record holds all of it
 _CELL_CHARACTERS_MAX: Final = 40
 _MIB: Final = 1024 * 1024
 _TABLE: Final = "e2b/data"
@@ -37,9 +40,20 @@ class Narrator:
         self.language = language
         self._console = console
         self._mid_line = False
+        self._waiting: Status | None = None  # a moving sign, on a terminal only
 
     def show(self, event: ev.Event) -> None:
-        """Show one event; most have a line of their own, chunks of a program none."""
+        """Show one event; chunks of a program are not shown, only that it is being written."""
+        if isinstance(event, ev.ProgramChunk):
+            return
+        self.close()
+        self._tell(event)
+        if isinstance(event, ev.Routed):
+            self._wait(event.route.tier)
+        elif isinstance(event, ev.RepairStarted):
+            self._wait(event.next_tier)
+
+    def _tell(self, event: ev.Event) -> None:
         match event:
             case ev.Routed():
                 self._show_route(event)
@@ -71,7 +85,7 @@ class Narrator:
 
     def _show_program(self, attempt: int, program: Program) -> None:
         self._heading("program", attempt=attempt, origin=program.origin)
-        code = visible(program.code).rstrip()
+        code = folded(visible(program.code).rstrip(), self.language)
         if self._console.is_terminal:
             shown = Syntax(code, program.language, background_color="default", word_wrap=True)
             self._console.print(Padding(shown, _INDENT))
@@ -124,6 +138,17 @@ class Narrator:
         text = event.answer if event.success else f"{event.error} [{event.error_code}]"
         self._line(visible(text), None if event.success else "red")
 
+    def close(self) -> None:
+        """Leave the terminal as it was, also when the run was interrupted."""
+        if self._waiting:
+            self._waiting.stop()
+            self._waiting = None
+
+    def _wait(self, tier: str) -> None:
+        if self._console.is_terminal:
+            self._waiting = self._console.status(say("writing", self.language, tier=tier))
+            self._waiting.start()
+
     def _heading(self, key: str, **fields: object) -> None:
         self._line("")
         self._line(visible(say(key, self.language, **fields)), "bold cyan")
@@ -136,6 +161,15 @@ class Narrator:
         if self._mid_line:
             self._console.print()
             self._mid_line = False
+
+
+def folded(code: str, language: str) -> str:
+    """A long program without its middle, which is seldom what one wants to read."""
+    lines = code.splitlines()
+    if len(lines) <= LINES_MAX:
+        return code
+    left_out = say("lines_left_out", language, count=len(lines) - LINES_MAX)
+    return "\n".join([*lines[: LINES_MAX // 2], left_out, *lines[-LINES_MAX // 2 :]])
 
 
 def table_of(data: dict[str, Any], language: str, console: Console) -> Table:
@@ -167,7 +201,5 @@ def usage_text(usage: Usage, language: str) -> str:
 
 
 def _cell(values: list[Any], index: int) -> str:
-    from rich.markup import escape
-
     text = visible(str(values[index])) if index < len(values) else ""
     return escape(text[:_CELL_CHARACTERS_MAX])

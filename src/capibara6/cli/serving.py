@@ -34,6 +34,7 @@ async def serve(host: str | None, port: int | None) -> int:
         async with opened(settings, language, idle_timeout_s=None) as platform:
             config = uvicorn.Config(
                 create_app(settings, platform),
+                lifespan="on",
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -66,15 +67,15 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, reuse_port=False)
-    except (OSError, OverflowError) as cause:
-        if getattr(cause, "errno", None) == errno.EADDRINUSE:
+    except OSError as cause:
+        if cause.errno == errno.EADDRINUSE:
             raise ConfigurationError(
                 "platform.port",
                 port,
                 "another program listens there",
                 "Stop it, or choose another port with --port.",
             ) from None
-        reason = getattr(cause, "strerror", None) or str(cause)
+        reason = cause.strerror or str(cause)
         address = f"{host}:{port}"
         raise ConfigurationError(
             "platform.host", address, f"cannot listen there ({reason})", "Choose another address."

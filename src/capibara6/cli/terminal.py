@@ -16,17 +16,19 @@ from capibara6.texts import DEFAULT_LANGUAGE, LANGUAGES, say
 if TYPE_CHECKING:
     from capibara6.supervision.server import Notify
 
+PLAIN_WIDTH = 240  # of tables in a file or pipe, so that nothing is cut
 _KEPT = frozenset("\n\t")
 
 
 def output() -> Console:
     """Standard output; plain text when it is no terminal."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    return Console(highlight=False, width=width)
 
 
 def messages() -> Console:
     """Standard error."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return Console(stderr=True, highlight=False)
 
 
 def visible(text: str) -> str:

@@ -23,7 +23,9 @@ def fenced_blocks(text: str) -> list[Block]:
     fence, tag = "", ""
     for line in text.split("\n"):
         if fence:
-            if _closes(line, fence):
+            last, closed = _closing(line, fence)
+            if closed:
+                lines += [last] if last else []
                 blocks.append(_block(tag, lines, closed=True))
                 fence, lines = "", []
             else:
@@ -35,9 +37,14 @@ def fenced_blocks(text: str) -> list[Block]:
     return blocks
 
 
-def _closes(line: str, fence: str) -> bool:
+def _closing(line: str, fence: str) -> tuple[str, bool]:
+    """The code in front of a closing fence, which some models put at the end of the last line."""
     stripped = line.strip()
-    return len(stripped) >= len(fence) and set(stripped) == {fence[0]}
+    if len(stripped) >= len(fence) and set(stripped) == {fence[0]}:
+        return "", True
+    code = line.rstrip().removesuffix(fence)
+    is_text = any(mark in code for mark in ("#", "'" * 3, '"' * 3, fence[0]))
+    return code, code != line.rstrip() and not is_text
 
 
 def _tag_of(info: str) -> str:

@@ -5,12 +5,10 @@ writer does so when the first answer is wanted.
 """
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 import openai
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
@@ -20,7 +18,7 @@ from capibara6.codegen.faults import message_of, told
 from capibara6.codegen.prompts import Message
 from capibara6.codegen.reply import Reply
 from capibara6.codegen.runaway import is_runaway
-from capibara6.codegen.tiers import ModelTier
+from capibara6.codegen.tiers import ModelTier, is_loopback
 
 _CONNECT_TIMEOUT_S: Final = 10.0
 _AFTER_END_S: Final = 2.0  # for the usage and [DONE] that may follow a finished answer
@@ -99,7 +97,7 @@ class Endpoint:
     def _client(self) -> openai.AsyncOpenAI:
         tier = self._tier
         # A proxy of the environment is for the world outside, not for this machine.
-        transport = openai.DefaultAsyncHttpxClient(trust_env=not _is_loopback(tier.base_url))
+        transport = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(tier.base_url))
         return openai.AsyncOpenAI(
             api_key=tier.api_key.get_secret_value() if tier.api_key else _NO_KEY,
             base_url=tier.base_url,
@@ -192,11 +190,3 @@ class Endpoint:
             return AttemptFailed(FailureKind.UNUSABLE, problem)
         limit_s = min(self._tier.first_token_timeout_s, self._tier.timeout_s)
         return AttemptFailed(FailureKind.SLOW, f"no first token within {limit_s:g} s")
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -148,7 +148,7 @@ class E2BExecutor:
             stderr=outcome.stderr.text(),
             results=results,
             error=outcome.error,
-            artefacts=_distinct([*collected.artefacts, *figures(results)]),
+            artefacts=_joined(collected.artefacts, figures(results)),
             usage=Usage(outcome.wall_s, measured.cpu_s, measured.memory_peak_bytes),
             sandbox_id=sandbox.sandbox_id,
             template=request.template,
@@ -182,14 +182,17 @@ async def _translated(
         await items.aclose()
 
 
-def _distinct(artefacts: list[Artefact]) -> tuple[Artefact, ...]:
-    """Give a displayed figure another name where the program wrote a file of that name."""
-    taken: set[str] = set()
-    distinct: list[Artefact] = []
-    for artefact in artefacts:
-        name = artefact.name
+def _joined(files: tuple[Artefact, ...], shown: list[Artefact]) -> tuple[Artefact, ...]:
+    """Put the displayed figures after the files, but for those that were also saved as a file."""
+    saved = {file.content for file in files}
+    taken = {file.name for file in files}
+    joined = list(files)
+    for figure in shown:
+        if figure.content in saved:
+            continue
+        name = figure.name
         while name in taken:
             name = f"displayed-{name}"
         taken.add(name)
-        distinct.append(Artefact(name, artefact.mime, artefact.content))
-    return tuple(distinct)
+        joined.append(Artefact(name, figure.mime, figure.content))
+    return tuple(joined)

@@ -29,24 +29,34 @@ class MetricsReader:
     """
 
     def __init__(self) -> None:
-        self._http = httpx.AsyncClient(timeout=_REQUEST_TIMEOUT_S)
+        self._clients: dict[bool, httpx.AsyncClient] = {}  # by whether they can speak TLS
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        for client in self._clients.values():
+            await client.aclose()
+        self._clients.clear()
 
     async def read(self, provider: Provider, sandbox_id: str) -> Measured:
         """Return what is known; a provider that does not answer is logged, not raised."""
         base = provider.options.get("api_url") or f"https://api.{provider.options['domain']}"
         headers = {"X-API-KEY": provider.options["api_key"]}
         try:
-            reply = await self._http.get(f"{base}/sandboxes/{sandbox_id}/metrics", headers=headers)
+            http = self._client(base)
+            reply = await http.get(f"{base}/sandboxes/{sandbox_id}/metrics", headers=headers)
             reply.raise_for_status()
             samples = reply.json()
         except (httpx.HTTPError, ValueError) as cause:
             _log.warning("metrics_unavailable", sandbox_id=sandbox_id, cause=repr(cause))
             return Measured()
         return _summary(samples if isinstance(samples, list) else [])
+
+    def _client(self, base: str) -> httpx.AsyncClient:
+        # Reading the certificates takes longer than an execution here, so only where needed.
+        secure = base.startswith("https:")
+        if secure not in self._clients:
+            self._clients[secure] = httpx.AsyncClient(verify=secure, timeout=_REQUEST_TIMEOUT_S)
+        return self._clients[secure]
 
 
 def _summary(samples: list[Any]) -> Measured:

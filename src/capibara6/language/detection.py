@@ -47,7 +47,7 @@ def language_scores(text: str, ignore: Collection[str] = ()) -> dict[str, float]
         ignore: folded words that say nothing, such as those of column names.
     """
     scores = {"es": 3.0 * bool(_SPANISH_SIGNS.search(text)), "en": 0.0}
-    scores["es"] += 1.5 * bool(_ACCENTS.search(text))
+    scores["es"] += 2.0 * bool(_ACCENTS.search(text))
     for word in words(text):
         for language in LANGUAGES:
             other = LANGUAGES[1 - LANGUAGES.index(language)]

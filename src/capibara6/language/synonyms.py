@@ -35,7 +35,7 @@ CONCEPTS: dict[str, tuple[str, str]] = {
     "spend": ("spend spent spending expense", "gasto gastar gastan"),
     "profit": ("profit margin benefit gain", "beneficio ganancia margen utilidad"),
     "salary": ("salary wage pay", "salario sueldo"),
-    "amount": ("amount sum", "importe monto cuantía"),
+    "amount": ("amount", "importe monto cuantía"),
     "tax": ("tax vat", "impuesto iva"),
     "discount": ("discount", "descuento rebaja"),
     "debt": ("debt", "deuda"),

@@ -12,7 +12,16 @@ from capibara6.config import Logging
 from capibara6.monitoring.redaction import Redactor
 
 # Their debug output tells whole programs and connection details, which nobody asked for.
-_QUIET = ("aiosqlite", "asyncio", "e2b", "e2b_code_interpreter", "httpcore", "httpx", "pyqwest")
+_QUIET = (
+    "aiosqlite",
+    "alembic",
+    "asyncio",
+    "e2b",
+    "e2b_code_interpreter",
+    "httpcore",
+    "httpx",
+    "pyqwest",
+)
 
 
 def configure_logging(

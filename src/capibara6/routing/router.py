@@ -6,9 +6,11 @@ from capibara6.domain.requests import Request, Route
 from capibara6.errors import UnknownTierError
 from capibara6.language.detection import detect_language
 from capibara6.language.words import name_words
+from capibara6.routing.reasons import reason
 from capibara6.routing.scoring import Reading, read
 
 RECIPE = "recipe"
+Why = tuple[str, dict[str, object]]  # a reason's name in `reasons`, and its values
 RECIPE_CONFIDENCE_MIN = 0.5
 
 _TEMPLATES = {
@@ -36,63 +38,63 @@ class RuleRouter:
         reading = read(request)
         ignore = {w for file in request.files for c in file.columns for w in name_words(c.name)}
         language = detect_language(request.question, ignore)
-        tier, tier_reason = _tier(request, reading, tiers)
-        template, template_reason = _template(request, reading)
+        tier, why_tier = _tier(request, reading, tiers)
+        template, why_template = _template(request, reading)
+        whys = (_why_task(reading), *_why_data(reading), why_template, why_tier)
         return Route(
             task=reading.task,
             template=template,
             tier=tier,
             language=language,
             confidence=reading.confidence,
-            reasons=(_task_reason(reading), *_data_reasons(reading), template_reason, tier_reason),
+            reasons=tuple(reason(name, language, **values) for name, values in whys),
         )
 
 
-def _template(request: Request, reading: Reading) -> tuple[str, str]:
+def _template(request: Request, reading: Reading) -> tuple[str, Why]:
     if request.template is not None:
-        return request.template, f"template {request.template}: chosen by the user"
+        return request.template, ("template_chosen", {"template": request.template})
     template = _TEMPLATES.get(reading.task, "data_analysis" if request.files else "default")
     if template == "quick_script" and (reading.complexity or request.files):
         template = "default"
-    return template, f"template {template}: serves {reading.task}"
+    return template, ("template", {"template": template, "task": reading.task})
 
 
-def _tier(request: Request, reading: Reading, tiers: Sequence[str]) -> tuple[str, str]:
+def _tier(request: Request, reading: Reading, tiers: Sequence[str]) -> tuple[str, Why]:
     if request.tier is not None:
         if request.tier not in tiers:
             raise UnknownTierError(request.tier, list(tiers))
-        return request.tier, f"tier {request.tier}: chosen by the user"
+        return request.tier, ("tier_chosen", {"tier": request.tier})
     models = [tier for tier in tiers if tier != RECIPE]
     if not models:
         if not tiers:
             raise UnknownTierError("(none)", [])
-        return RECIPE, "tier recipe: no model is configured"
-    if RECIPE in tiers and (reason := _recipe_fits(request, reading)):
-        return RECIPE, f"tier recipe: {reason}"
-    level = min(reading.complexity, len(models) - 1)
-    return models[level], f"tier {models[level]}: complexity {reading.complexity} of 2"
+        return RECIPE, ("no_model", {"tier": RECIPE})
+    if RECIPE in tiers and (why := _recipe_fits(request, reading)):
+        return RECIPE, why
+    tier = models[min(reading.complexity, len(models) - 1)]
+    return tier, ("complexity", {"tier": tier, "complexity": reading.complexity})
 
 
-def _recipe_fits(request: Request, reading: Reading) -> str:
-    """Say why a recipe is sure to fit; empty when it is not."""
-    named = ", ".join(mention.columns[0].name for mention in reading.mentions)
+def _recipe_fits(request: Request, reading: Reading) -> Why | None:
+    """Say why a recipe is sure to fit; None when it is not."""
     sure = reading.confidence >= RECIPE_CONFIDENCE_MIN and reading.complexity == 0
     if not request.files or reading.task in _NO_RECIPE or not sure:
-        return ""
+        return None
+    values: dict[str, object] = {"tier": RECIPE, "task": reading.task}
+    named = ", ".join(mention.columns[0].name for mention in reading.mentions)
     if named:
-        return f"a clear {reading.task} question that names {named}"
-    return (
-        f"a clear {reading.task} question about the table" if reading.task in _WHOLE_TABLE else ""
-    )
+        return "recipe_named", {**values, "columns": named}
+    return ("recipe_table", values) if reading.task in _WHOLE_TABLE else None
 
 
-def _task_reason(reading: Reading) -> str:
+def _why_task(reading: Reading) -> Why:
     if not reading.matched:
-        return f"task {reading.task}: nothing speaks for another"
+        return "task_default", {"task": reading.task}
     evidence = ", ".join(f"“{words}”" for words in reading.matched)
-    return f"task {reading.task}: {evidence}"
+    return "task", {"task": reading.task, "evidence": evidence}
 
 
-def _data_reasons(reading: Reading) -> tuple[str, ...]:
+def _why_data(reading: Reading) -> tuple[Why, ...]:
     columns = [f"{m.columns[0].name} ({m.columns[0].kind})" for m in reading.mentions]
-    return (f"columns named: {', '.join(columns)}",) if columns else ()
+    return (("columns", {"columns": ", ".join(columns)}),) if columns else ()

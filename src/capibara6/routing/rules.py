@@ -43,7 +43,7 @@ RULES = _rules(
     ("describe", 3, r"(?:summary statistics|descriptive|statistics|estadistic\w*|descriptiv\w*)\b"),
     # By group
     ("group", 2.5, r"(?:by|per|por|segun) (?:each |cada )?(?!day|week|month|year|mes|dia|semana|ano|medio|favor|que|por|lo|qu)\w+"),
-    ("group", 2, r"(?:each|every|cada|en cada|for each|para cada)\b"),
+    ("group", 3, r"(?:each|every|cada) (?!day|week|month|year|mes|dia|semana|ano|vez|time)\w+"),
     ("group", 3, r"(?:top|bottom) ?\d*\b|(?:los|las) (?:\d+|cinco|diez|tres) \w+"),
     ("group", 2.5, r"(?:which|what|que|cual|cuales)\b.{0,30}\b(?:most|highest|largest|biggest|lowest|least|fewest|best|worst|mas|menos|mayor\w*|menor\w*|mejor\w*|peor\w*)\b"),
     ("group", 2.5, r"(?:break ?down|breakdown|desglos\w*|ranking|rank|agrupad\w* por|grouped by|group by)\b"),
@@ -82,7 +82,8 @@ RULES = _rules(
     ("clustering", 4, r"(?:cluster\w*|k-?means|k-?medias|conglomerad\w*|kmeans|clus?ter\w*)"),
     ("clustering", 3.5, r"(?:segmenta\w*|segment (?:the|my|our|these)|segmentation|(?:natural|find|discover|encuentra\w*|descubr\w*) (?:\w+ )?(?:groups|segments|grupos|segmentos))"),
     ("clustering", 3, r"(?:grupos?|groups?) (?:de|of) (?:\w+ )?(?:parecid\w*|similar\w*|\w+ parecid\w*|\w+ similar\w*)"),
-    ("clustering", 3, r"(?:group|agrupa\w*|divide|split|separa\w*)\b.{0,30}\b(?:into|en) (?:\d+|two|three|four|five|dos|tres|cuatro|cinco|varios|several)\b"),
+    ("clustering", 4, r"(?:group|agrupa\w*|divide|split|separa\w*)\b.{0,30}\b(?:into|en) (?:\d+|two|three|four|five|dos|tres|cuatro|cinco|varios|several)\b"),
+    ("clustering", 2, r"(?:\d+|two|three|four|five|dos|tres|cuatro|cinco) (?:groups|grupos|segments|segmentos)\b"),
     # Charts
     ("visualization", 3, r"(?:bar|pie|line|area|scatter|bubble|box)[ -]?(?:chart|plot|graph|diagram)s?\b"),
     ("visualization", 3, r"(?:grafic\w*|diagrama\w*) (?:de|con) (?:\w+ )?(?:barras?|lineas?|tarta|sectores|pastel|puntos|dispersion|cajas?|burbujas|areas?|bigotes)"),

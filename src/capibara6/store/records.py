@@ -20,7 +20,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ArtefactRecord:
-    """A stored artefact; `blob` is the key for `Store.artefact`."""
+    """A stored artefact; `blob` is the key of its file."""
 
     name: str
     mime: str

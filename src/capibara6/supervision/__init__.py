@@ -1,1 +1,1 @@
-"""The embedded server's process: found, started, watched and ended. Known by its wire only."""
+"""The embedded server's process: found, started and ended; known by its wire only."""

@@ -87,9 +87,9 @@ class BashKernel(ProcessKernel):
     def _after_signal(self, number: int) -> bytes:
         return self._finish(number)
 
-    def _outcome(self, done: dict[str, Any]) -> dict[str, Any] | None:
+    def _outcome(self, done: dict[str, Any], *, interrupted: bool) -> dict[str, Any] | None:
         status = done.get("status")
-        if status == _INTERRUPTED and self._interrupt_wanted:
+        if status == _INTERRUPTED and interrupted:
             return error_event("ExecutionAborted", "Execution was aborted")
         return error_event("", str(status)) if status else None
 

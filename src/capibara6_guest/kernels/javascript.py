@@ -1,7 +1,9 @@
 """The JavaScript kernel: a Node.js process that runs `javascript_kernel.mjs`."""
 
+import errno
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from subprocess import Popen
 from typing import Final
@@ -12,25 +14,41 @@ from capibara6_guest.spawn import spawn
 
 _OPTIONS: Final = ("--no-warnings", "--experimental-import-meta-resolve")
 
+# Node.js keeps only low descriptors from the programs that it starts, so ours become 3, 4 and 5,
+# by way of three that are free.
+_START: Final = """\
+exec {a}<&{requests} {b}>&{messages} {c}<&{interrupts} \
+  {requests}<&- {messages}>&- {interrupts}<&- || exit
+exec "$@" 3<&{a} 4>&{b} 5<&{c} {a}<&- {b}>&- {c}<&-
+"""
+
 
 def _program() -> str:
     return str(package_folder() / "kernels/javascript_kernel.mjs")
 
 
 class JavaScriptKernel(ProcessKernel):
-    """Runs JavaScript; its globals and declarations live on. Needs Node.js 18 or later."""
+    """Runs JavaScript; its globals and declarations live on. Needs Node.js 18 or later, and bash.
+
+    `process.exit()` ends the cell only.
+    """
 
     language = "javascript"
-
     _interrupts_fd = -1
 
     def _spawn(self, requests: int, messages: int, out: int, err: int) -> "Popen[bytes]":
+        if shutil.which("node", path=self._env.get("PATH", os.defpath)) is None:
+            raise FileNotFoundError(errno.ENOENT, "not found", "node")
         interrupts, self._interrupts_fd = os.pipe()
         os.set_blocking(self._interrupts_fd, False)
         fds = (requests, messages, interrupts)
+        a, b, c = range(max(fds) + 1, max(fds) + 4)
+        start = _START.format(
+            a=a, b=b, c=c, requests=requests, messages=messages, interrupts=interrupts
+        )
         try:
             return spawn(
-                ["node", *_OPTIONS, _program(), *map(str, fds)],
+                ["bash", "-c", start, "bash", "node", *_OPTIONS, _program()],
                 user=self._user,
                 cwd=self._cwd,
                 env=self._env,
@@ -39,16 +57,15 @@ class JavaScriptKernel(ProcessKernel):
                 pass_fds=fds,
             )
         except OSError:
-            os.close(self._interrupts_fd)
-            self._interrupts_fd = -1
+            self._close()
             raise
         finally:
             os.close(interrupts)
 
     def _after_signal(self, number: int) -> bytes:
-        """Tell the watch, since no signal reaches code that loops after an await."""
+        """Tell the kernel for cells that wait, and its watch for those that loop after waiting."""
         os.write(self._interrupts_fd, b"%d\n" % number)
-        return b""
+        return b'{"interrupt":%d}\n' % number
 
     def _close(self) -> None:
         super()._close()

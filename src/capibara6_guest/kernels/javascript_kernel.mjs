@@ -1,9 +1,9 @@
-// Runs cells of JavaScript: node javascript_kernel.mjs REQUESTS_FD MESSAGES_FD INTERRUPTS_FD
+// Runs cells of JavaScript. Requests come on descriptor 3, one JSON object a line: {id, code, env}
+// or {interrupt: id}; messages go to descriptor 4 (see process.py); javascript_watch.mjs reads 5.
 //
 // Cells are evaluated by V8's own console mode (as in a browser's console), which gives top-level
 // await, lets a later cell declare a name again, and yields the last expression's value. What a
-// cell displays goes to MESSAGES_FD as JSON lines (see process.py); what it prints, to its stdout
-// and stderr.
+// cell displays becomes messages; what it prints goes to its stdout and stderr.
 //
 // How a value shows itself: as text always (a string as it is, all else as util.inspect prints it);
 // in further forms through value[Symbol.for('Jupyter.display')](), as in Deno, which returns (a
@@ -25,7 +25,7 @@ import vm from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { rewriteImports } from './javascript_imports.mjs';
 
-const [requestsFd, messagesFd, interruptsFd] = process.argv.splice(1).slice(1).map(Number);
+const [REQUESTS_FD, MESSAGES_FD, INTERRUPTS_FD] = [3, 4, 5];
 const RESULT_CHARS_MAX = 5_000_000;
 const IMPORTER = '__capibara6_import';
 const JUPYTER_DISPLAY = Symbol.for('Jupyter.display');
@@ -54,7 +54,7 @@ class Exit extends Error {
 // ---- Messages
 
 function send(message) {
-  writeAll(messagesFd, Buffer.from(`${JSON.stringify(message)}\n`));
+  writeAll(MESSAGES_FD, Buffer.from(`${JSON.stringify(message)}\n`));
 }
 
 /** Write and wait: a slow reader slows the cell down, and nothing piles up in memory. */
@@ -168,6 +168,7 @@ function displayer() {
 
 const session = new inspector.Session();
 session.connect();
+process.argv.splice(1);
 const post = util.promisify(session.post.bind(session));
 let received;
 
@@ -201,8 +202,12 @@ async function evaluate(code, number, id) {
     return post('Runtime.evaluate', options);
   };
   // A SIGINT stops whatever this calls, endless loops too.
-  const run = vm.runInThisContext('__capibara6_run()', { breakOnSigint: true });
-  Atomics.store(waiting, 0, id); // now the watch hears interrupts
+  let run;
+  try {
+    run = vm.runInThisContext('__capibara6_run()', { breakOnSigint: true });
+  } finally {
+    Atomics.store(waiting, 0, id); // what goes on after an await is stopped by the watch
+  }
   const { result, exceptionDetails } = await run;
   Atomics.store(waiting, 0, 0);
   const value = await receive(exceptionDetails?.exception ?? result);
@@ -219,7 +224,7 @@ let watch = null;
 /** Start the watch over awaiting cells at the first that may be one: most kernels need none. */
 function startWatch() {
   if (watch) return;
-  const workerData = { fd: interruptsFd, waiting: waiting.buffer };
+  const workerData = { fd: INTERRUPTS_FD, waiting: waiting.buffer };
   watch = new Worker(new URL('javascript_watch.mjs', import.meta.url), { workerData });
   watch.unref();
 }
@@ -273,10 +278,12 @@ async function execute({ id, code, env }) {
   count += 1;
   try {
     await new Promise((resolve, reject) => {
-      current = { fail: reject };
+      current = { id, fail: reject };
       runCell(code, count, id).then(resolve, reject);
     });
   } catch (failure) {
+    // What an interrupted cell still has to run, it runs now, under the eyes of the watch.
+    await new Promise((resolve) => setImmediate(resolve));
     report(failure);
   }
   Atomics.store(waiting, 0, 0);
@@ -302,8 +309,21 @@ function report(failure) {
   else sendError(failure);
 }
 
-// An interrupt while the cell only waits.
-process.on('SIGINT', () => current?.fail(new Interrupted()));
+/**
+ * A signal that arrives just when a cell ends stays with Node.js's watchdog, which would stop the
+ * next script instead; this one has time for it.
+ */
+function absorbSignal() {
+  const pause = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)';
+  try {
+    vm.runInThisContext(pause, { breakOnSigint: true });
+  } catch (error) {
+    if (error.code !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw error;
+  }
+}
+
+// A signal that finds no code running is of no use: the request that comes with it is.
+process.on('SIGINT', () => {});
 
 for (const event of ['uncaughtException', 'unhandledRejection']) {
   process.on(event, (error) => {
@@ -315,9 +335,16 @@ for (const event of ['uncaughtException', 'unhandledRejection']) {
 replaceOutput('stdout', 1);
 replaceOutput('stderr', 2);
 prepareGlobals();
-const requests = createInterface({ input: new net.Socket({ fd: requestsFd, writable: false }) });
-let turn = Promise.resolve();
+const requests = createInterface({ input: new net.Socket({ fd: REQUESTS_FD, writable: false }) });
 requests.on('line', (line) => {
-  turn = turn.then(() => execute(JSON.parse(line)));
+  const request = JSON.parse(line);
+  // No chain of promises: V8 drops the waiting jobs of all when it stops a cell. The agent sends a
+  // request only when the one before is done.
+  if (request.interrupt === undefined) {
+    execute(request);
+    return;
+  }
+  absorbSignal();
+  if (request.interrupt === current?.id) current.fail(new Interrupted());
 });
 requests.on('close', () => process.reallyExit(0));

@@ -6,11 +6,16 @@ import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { workerData } from 'node:worker_threads';
 
+// A cell that returns to the event loop ends by itself well before this.
+const STUCK_AFTER_MS = 300;
+
 const session = new inspector.Session();
 session.connectToMainThread();
 const waiting = new Int32Array(workerData.waiting);
 const input = new net.Socket({ fd: workerData.fd, writable: false });
-createInterface({ input }).on('line', (line) => {
-  // Only while the main thread is in that cell's own code: the kernel's must not be stopped.
-  if (Number(line) === Atomics.load(waiting, 0)) session.post('Runtime.terminateExecution');
-});
+createInterface({ input }).on('line', (line) => setTimeout(stop, STUCK_AFTER_MS, Number(line)));
+
+/** Stop the cell if it still is the one that runs: the kernel's own code must not be stopped. */
+function stop(number) {
+  if (number === Atomics.load(waiting, 0)) session.post('Runtime.terminateExecution');
+}

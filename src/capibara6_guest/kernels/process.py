@@ -6,6 +6,7 @@ import os
 import signal
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from subprocess import Popen
 from typing import Any, Final
 
@@ -17,6 +18,20 @@ from capibara6_guest.users import User
 _REPEAT_S: Final = 0.5
 _EXIT_S: Final = 5.0
 _EXIT_ROUND_S: Final = 0.01
+
+
+@dataclass
+class _Execution:
+    """What the process works on, whether its caller still listens or not."""
+
+    number: int
+    started: bool = False
+    interrupted: bool = False
+
+    def ended_by(self, message: dict[str, Any]) -> bool:
+        if message.get("type") == "started":
+            self.started = True
+        return message.get("type") == "done" and message.get("id") == self.number
 
 
 class ProcessKernel(Kernel):
@@ -40,10 +55,8 @@ class ProcessKernel(Kernel):
         self._streams: KernelStreams | None = None
         self._requests_fd = -1
         self._number = 0
-        self._running = 0
-        self._started = False
-        self._unfinished = False
-        self._interrupt_wanted = False
+        self._current: _Execution | None = None
+        self._caller: object = None
         self._dead = False
 
     @abstractmethod
@@ -63,9 +76,9 @@ class ProcessKernel(Kernel):
         del number
         return b""
 
-    def _outcome(self, done: dict[str, Any]) -> dict[str, Any] | None:
+    def _outcome(self, done: dict[str, Any], *, interrupted: bool) -> dict[str, Any] | None:
         """Return the event, if any, that the last message stands for."""
-        del done
+        del done, interrupted
         return None
 
     @property
@@ -88,19 +101,27 @@ class ProcessKernel(Kernel):
         except ValueError as cause:
             yield error_event("ValueError", str(cause))
             return
-        await self._finish_abandoned(streams)
-        async for event in self._converse(streams, request):
-            yield event
+        # An abandoned generator may be closed only after the next one has begun.
+        caller = self._caller = object()
+        try:
+            async for event in self._converse(streams, request):
+                yield event
+        except (EOFError, MessageError, BrokenPipeError) as cause:
+            for event in await self._last_events(streams, cause):
+                yield event
+        finally:
+            if self._caller is caller and not self._dead:
+                streams.start_idling()
 
     async def interrupt(self) -> None:
         """Interrupt the current execution, once it has begun, again and again until it ends."""
-        if self._running:
-            self._interrupt_wanted = True
-            self._signal(self._running)
+        if self._current is not None and not self._current.interrupted:
+            self._current.interrupted = True
+            self._signal(self._current)
 
     async def stop(self) -> None:
         """End the process and all that it started. Idempotent."""
-        self._dead = True
+        self._dead, self._current = True, None
         await self._end_processes()
         self._close()
 
@@ -132,55 +153,43 @@ class ProcessKernel(Kernel):
             return f"the working directory {self._cwd!r} cannot be used: {cause.strerror}"
         return f"the {self.language} kernel does not start: {cause}"
 
-    async def _finish_abandoned(self, streams: KernelStreams) -> None:
-        """Wait for the end of an execution that its caller has left, if there is one."""
-        if self._unfinished:
-            streams.stop_idling(keep=False)
-            with contextlib.suppress(EOFError, MessageError):
-                while not self._ends(await streams.read()):
-                    pass
-            self._unfinished = False
-        streams.stop_idling(keep=True)
-
     async def _converse(
         self, streams: KernelStreams, request: bytes
     ) -> AsyncIterator[dict[str, Any]]:
+        await self._finish_abandoned(streams)
         self._number += 1
-        self._running, self._started, self._interrupt_wanted = self._number, False, False
-        self._unfinished = True
-        try:
-            await self._send(request)
-            while not self._ends(message := await streams.read()):
-                event = self._event(message)
-                if event is not None:
-                    yield event
-            self._unfinished = False
-            outcome = self._outcome(message)
-            if outcome is not None:
-                yield outcome
-        except (EOFError, MessageError, BrokenPipeError) as cause:
-            for event in await self._last_events(streams, cause):
+        execution = self._current = _Execution(self._number)
+        await self._send(request)
+        while not execution.ended_by(message := await streams.read()):
+            event = self._event(execution, message)
+            if event is not None:
                 yield event
-        finally:
-            self._running = 0
-            if not self._dead:
-                streams.start_idling()
+        self._current = None
+        outcome = self._outcome(message, interrupted=execution.interrupted)
+        if outcome is not None:
+            yield outcome
 
-    def _ends(self, message: dict[str, Any]) -> bool:
-        return message.get("type") == "done" and message.get("id") == self._number
+    async def _finish_abandoned(self, streams: KernelStreams) -> None:
+        """Wait for the end of an execution that its caller has left, if there is one."""
+        streams.stop_idling(keep=self._current is None)
+        while self._current is not None:
+            message = await streams.read()
+            if self._current.ended_by(message):
+                self._current = None
+            elif message.get("type") == "started" and self._current.interrupted:
+                self._signal(self._current)
 
-    def _event(self, message: dict[str, Any]) -> dict[str, Any] | None:
+    def _event(self, execution: _Execution, message: dict[str, Any]) -> dict[str, Any] | None:
         kind = message.get("type")
-        if kind == "started":
-            self._started = True
-            if self._interrupt_wanted:
-                self._signal(self._running)
-            return {"type": "number_of_executions", "execution_count": self._number}
-        return None if kind == "done" else message
+        if kind != "started":
+            return None if kind == "done" else message
+        if execution.interrupted:
+            self._signal(execution)
+        return {"type": "number_of_executions", "execution_count": execution.number}
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, request: bytes) -> None:
         loop = asyncio.get_running_loop()
-        view = memoryview(data)
+        view = memoryview(request)
         while view:
             try:
                 view = view[os.write(self._requests_fd, view) :]
@@ -189,21 +198,31 @@ class ProcessKernel(Kernel):
                 loop.add_writer(self._requests_fd, _resolve, writable)
                 try:
                     await writable
+                except asyncio.CancelledError:
+                    # Half a request cannot be taken back.
+                    self._kill()
+                    raise
                 finally:
                     loop.remove_writer(self._requests_fd)
 
-    def _signal(self, number: int) -> None:
+    def _kill(self) -> None:
+        self._dead, self._current = True, None
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _signal(self, execution: _Execution) -> None:
         """Signal now and, while this execution goes on, again: a program may miss the first."""
-        if self._running != number or not self._started or self._process is None:
+        if self._current is not execution or not execution.started or self._process is None:
             return
         with contextlib.suppress(OSError):  # it has just ended, or its pipe is full
             os.killpg(self._process.pid, signal.SIGINT)
-            os.write(self._requests_fd, self._after_signal(number))
-        asyncio.get_running_loop().call_later(_REPEAT_S, self._signal, number)
+            os.write(self._requests_fd, self._after_signal(execution.number))
+        asyncio.get_running_loop().call_later(_REPEAT_S, self._signal, execution)
 
     async def _last_events(self, streams: KernelStreams, cause: Exception) -> list[dict[str, Any]]:
         """Collect what a dying kernel still printed, and say how it ended."""
-        self._dead = True
+        self._dead, self._current = True, None
         events = []
         with contextlib.suppress(EOFError, MessageError):
             while isinstance(cause, BrokenPipeError):
@@ -213,6 +232,7 @@ class ProcessKernel(Kernel):
         else:
             reason = _reason(await self._exit_status())
         await self._end_processes()
+        events += streams.rest()
         self._close()
         value = f"the {self.language} kernel {reason}; its state is lost"
         return [*events, error_event("KernelDied", value)]

@@ -145,6 +145,16 @@ class KernelStreams:
         if self._readable is not None and not self._readable.done():
             self._readable.set_result(None)
 
+    def rest(self) -> list[dict[str, Any]]:
+        """Return what is still in the output pipes of an ended process."""
+        events = []
+        for output in self._outputs:
+            output.fill(0.0)
+            event = output.take(0.0, flush=True)
+            if event is not None:
+                events.append(event)
+        return events
+
     def start_idling(self) -> None:
         """Keep background output flowing while no cell runs."""
         for output in self._outputs:

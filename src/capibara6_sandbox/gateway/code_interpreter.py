@@ -1,13 +1,8 @@
 """E2B's code interpreter (port 49999) for the sandbox in `scope["sandbox"]`.
 
-What comes from the guest is parsed, checked and encoded anew: one JSON object a line, ASCII only
-(clients decode each chunk by itself), never an empty line.
+Contexts, and the start of executions; what an execution sends is `execution_stream`.
 """
 
-import asyncio
-import contextlib
-import json
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
@@ -16,7 +11,7 @@ from starlette.background import BackgroundTask
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,17 +19,15 @@ from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import (
     BadRequestError,
     SandboxServerError,
-    StartError,
     UnauthorizedError,
 )
 from capibara6_sandbox.gateway.bodies import Variables, read_model
+from capibara6_sandbox.gateway.execution_stream import EventReply, ExecutionStream
 from capibara6_sandbox.gateway.failures import STATUSES, sandbox_gone
-from capibara6_sandbox.host.guest_client import GuestCall, GuestLostError
+from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.machine import HOME
 from capibara6_sandbox.host.sandbox import Sandbox
-from capibara6_sandbox.isolation.limits import MIB
 
-KEEPALIVE_S: Final = 5.0
 LANGUAGES: Final = {
     "python": "python",
     "javascript": "javascript",
@@ -42,7 +35,6 @@ LANGUAGES: Final = {
     "bash": "bash",
 }
 _WRONG_TOKEN: Final = "The access token is missing or wrong."  # noqa: S105 - a message
-_EVENT_TYPES: Final = frozenset({"number_of_executions", "stdout", "stderr", "result", "error"})
 
 
 class Execution(BaseModel):
@@ -169,123 +161,3 @@ async def _execute(request: Request) -> Response:
     return EventReply(
         stream.lines(), media_type="application/x-ndjson", background=BackgroundTask(stream.close)
     )
-
-
-class EventReply(StreamingResponse):
-    """A reply that just stops when the sandbox is lost: the server then cuts the connection."""
-
-    async def stream_response(self, send: Send) -> None:
-        """Send the lines."""
-        with contextlib.suppress(GuestLostError):
-            await super().stream_response(send)
-
-
-class ExecutionStream:
-    """One execution's events as lines; closing it early interrupts the kernel."""
-
-    def __init__(self, sandbox: Sandbox, context_id: str, code: str, env: dict[str, str]) -> None:
-        self._sandbox = sandbox
-        self._context_id = context_id
-        self._order = {"id": context_id, "code": code, "env": env}
-        self._call: GuestCall | None = None
-        self._oom_kills = self._count_oom_kills()
-
-    async def open(self) -> None:
-        """Send the call and wait until the agent takes it, so that a refusal is the whole reply.
-
-        Raises:
-            CallError: there is no such context.
-            GuestLostError: the sandbox is gone.
-        """
-        self._call = self._sandbox.guest.call("execute", **self._order)
-        await self._call.__aenter__()
-        self._events = self._call.events()
-        await anext(self._events, None)
-
-    async def close(self) -> None:
-        """Give the connection back. Idempotent."""
-        call, self._call = self._call, None
-        if call is not None:
-            await call.__aexit__(None, None, None)
-
-    async def lines(self) -> AsyncIterator[bytes]:
-        """Yield the reply's lines. A lost sandbox cuts the connection, as clients expect."""
-        try:
-            async for event in _with_keepalive(self._executed()):
-                line = self._encode(event)
-                if line:
-                    yield line
-        except (CallError, StartError) as failure:
-            text = getattr(failure, "message", str(failure))
-            yield _line(
-                {"type": "error", "name": "KernelNotStarted", "value": text, "traceback": text}
-            )
-        finally:
-            await self.close()
-        yield _line({"type": "end_of_execution"})
-
-    async def _executed(self) -> AsyncIterator[dict[str, Any] | bytes]:
-        """Pass on what happens; before it a context without a kernel, after it a dead one, revives.
-
-        Doing so before the reply ends keeps the next call from finding no kernel.
-        """
-        try:
-            async for event in self._events:
-                yield event
-        except CallError as failure:
-            if failure.code != "failed_precondition":
-                raise
-            await self.close()
-            await self._sandbox.revive_context(self._context_id)
-            await self.open()
-            async for event in self._events:
-                yield event
-        if self._call and (self._call.result or {}).get("alive") is False:
-            await self._sandbox.revive_context(self._context_id)
-
-    def _encode(self, event: dict[str, Any] | bytes) -> bytes:
-        if not isinstance(event, dict):
-            return b""
-        if event.get("type") == "keepalive":
-            return _line(event)
-        if event.get("type") not in _EVENT_TYPES:
-            return b""
-        if event["type"] == "error" and event.get("name") == "KernelDied":
-            event = self._explain_death(event)
-        return _line(event)
-
-    def _explain_death(self, event: dict[str, Any]) -> dict[str, Any]:
-        if self._count_oom_kills() == self._oom_kills:
-            return event
-        limit = self._sandbox.template.limits.memory_bytes // MIB
-        text = f"The program needed more memory than this sandbox's limit of {limit} MiB."
-        return {"type": "error", "name": "OutOfMemory", "value": text, "traceback": text}
-
-    def _count_oom_kills(self) -> int:
-        usage = self._sandbox.machine.usage()
-        return usage.oom_kills if usage else 0
-
-
-async def _with_keepalive(
-    events: AsyncIterator[dict[str, Any] | bytes],
-) -> AsyncIterator[dict[str, Any] | bytes]:
-    """Pass events on, and a keepalive whenever there was none for `KEEPALIVE_S`."""
-    upcoming = asyncio.ensure_future(anext(events))
-    try:
-        while True:
-            done, _ = await asyncio.wait((upcoming,), timeout=KEEPALIVE_S)
-            if not done:
-                yield {"type": "keepalive"}
-                continue
-            try:
-                event = upcoming.result()
-            except StopAsyncIteration:
-                return
-            upcoming = asyncio.ensure_future(anext(events))
-            yield event
-    finally:
-        upcoming.cancel()
-
-
-def _line(event: dict[str, Any]) -> bytes:
-    return json.dumps(event, ensure_ascii=True).encode() + b"\n"

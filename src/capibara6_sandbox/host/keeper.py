@@ -26,7 +26,7 @@ from capibara6_sandbox.host.sandbox import Deadline, Request, Sandbox
 from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups, find_cgroups
 from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
 from capibara6_sandbox.templates.build import BuiltEnvironment, Progress, build
-from capibara6_sandbox.templates.catalog import TEMPLATES, Template
+from capibara6_sandbox.templates.catalog import TEMPLATES, Template, environments
 
 _ID_ALPHABET: Final = string.ascii_lowercase + string.digits
 _ID_LENGTH: Final = 20
@@ -53,6 +53,7 @@ class Keeper:
         self._settings = settings
         self._sandboxes: dict[str, Sandbox] = {}
         self._deadlines: dict[str, Deadline] = {}
+        self._creating = 0  # asked for, and not among the sandboxes yet
         self._built: dict[str, BuiltEnvironment] = {}
         self._ranges = list(range(_RANGES, 0, -1))
         self._ending: set[asyncio.Task[None]] = set()
@@ -96,13 +97,11 @@ class Keeper:
 
     async def _build_environments(self, progress: Progress) -> None:
         loop = asyncio.get_running_loop()
-        environments = list(
-            {t.environment.name: t.environment for t in TEMPLATES.values()}.values()
-        )
-        for number, environment in enumerate(environments):
+        needed = environments()
+        for number, environment in enumerate(needed):
 
             def report(fraction: float, message: str, number: int = number) -> None:
-                done = 0.9 * (number + fraction) / len(environments)
+                done = 0.9 * (number + fraction) / len(needed)
                 loop.call_soon_threadsafe(progress, done, message)
 
             built = await asyncio.to_thread(build, environment, self._templates, report)
@@ -115,12 +114,16 @@ class Keeper:
             TooManySandboxesError: the server's limit is reached.
             StartError: this machine refused something.
         """
-        if len(self._sandboxes) >= self._settings.sandboxes_max:
+        if len(self._sandboxes) + self._creating >= self._settings.sandboxes_max:
             raise TooManySandboxesError(
                 f"{len(self._sandboxes)} sandboxes run, which is this server's limit. "
                 "Kill one, or raise --max-sandboxes."
             )
-        sandbox = await self._pool.take(request.template)
+        self._creating += 1
+        try:
+            sandbox = await self._pool.take(request.template)
+        finally:
+            self._creating -= 1
         sandbox.assign(request)
         self._sandboxes[sandbox.id] = sandbox
         self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
@@ -172,7 +175,10 @@ class Keeper:
         return task
 
     async def _dispose(self, sandbox: Sandbox) -> None:
-        await sandbox.machine.kill()
+        try:
+            await sandbox.machine.kill()
+        except OSError as cause:  # a group that will not go; the next start tries again
+            _log.error("sandbox_left_behind", sandbox_id=sandbox.id, cause=str(cause))
         index = (sandbox.machine.blueprint.uid_base - _FIRST_ID) // IDS_PER_SANDBOX
         self._ranges.append(index)
 

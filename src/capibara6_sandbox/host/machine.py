@@ -86,6 +86,7 @@ class Machine:
                 _, (self._pidfd,) = await nursery.request(self._root(), fds)
             loop.add_reader(self._pidfd, self._on_exit)
             await self._expect("ready")
+            self.set_environment(_BASE_ENVIRONMENT)
         except (ZygoteError, OSError, StartError) as cause:
             await self.kill()
             raise StartError(f"The sandbox could not start: {cause}") from None
@@ -159,9 +160,9 @@ class Machine:
                 os.close(fd)
         return context_id
 
-    def set_environment(self, env: dict[str, str]) -> None:
+    def set_environment(self, env: Mapping[str, str]) -> None:
         """Set the variables that every kernel and program started from now on sees."""
-        self._order({"env": env}, [])
+        self._order({"env": dict(env)}, [])
 
     def _order(self, message: dict[str, Any], fds: list[int]) -> None:
         if self._control is None or self.ended.is_set():

@@ -12,6 +12,8 @@ from capibara6_sandbox.host.sandbox import Sandbox
 from capibara6_sandbox.templates.catalog import Template
 
 _RETRY_S: Final = 1.0
+# Whoever has taken a sandbox uses it now; the next one can wait until that first call is served.
+_REST_S: Final = 0.05
 
 _log = structlog.get_logger()
 
@@ -72,6 +74,7 @@ class Pool:
     async def _fill(self, template: Template) -> None:
         ready = self._ready[template.name]
         try:
+            await asyncio.sleep(_REST_S)
             while len(ready) < self._size and not self._closed:
                 try:
                     ready.append(await self._start(template))

@@ -184,16 +184,18 @@ def set_process_name(name: str) -> None:
     _checked(_libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0), "prctl PR_SET_NAME")
 
 
-def hide_arguments(title: str) -> None:
-    """Overwrite the command line and environment that /proc shows: they name paths of the host.
+def hide_arguments(title: str, *, with_environment: bool) -> None:
+    """Overwrite the command line that /proc shows, and the environment if it names host paths too.
 
-    Python has copied both by now. Addresses: proc(5), /proc/PID/stat, fields 48 to 51.
+    Python has copied both by now; C code that reads the environment finds it empty afterwards.
+    Addresses: proc(5), /proc/PID/stat, fields 48 to 51.
     """
     with open("/proc/self/stat") as stat:
         fields = stat.read().rpartition(")")[2].split()
     arguments, arguments_end, environment, environment_end = (int(f) for f in fields[45:49])
     ctypes.memset(arguments, 0, arguments_end - arguments)
-    ctypes.memset(environment, 0, environment_end - environment)
+    if with_environment:
+        ctypes.memset(environment, 0, environment_end - environment)
     raw = title.encode()[: arguments_end - arguments - 1]
     ctypes.memmove(arguments, raw, len(raw))
 

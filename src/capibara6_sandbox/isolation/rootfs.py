@@ -150,11 +150,18 @@ def _fill_upper(root: Root) -> None:
         if text is None:
             os.mkdir(target)
         else:
-            Path(target).write_text(text)
+            _write_file(target, text)
         os.chmod(target, mode)
         if owner == "user" and root.privileged:
             os.chown(target, USER_ID, USER_ID)
-    Path("/stage/upper/etc/hostname").write_text(f"{root.host_name}\n")
+    _write_file("/stage/upper/etc/hostname", f"{root.host_name}\n")
+
+
+def _write_file(path: str, text: str) -> None:
+    """Write a small new file in three system calls; a sandbox starts with several."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+    os.write(fd, text.encode())
+    os.close(fd)
 
 
 @functools.cache

@@ -67,3 +67,8 @@ TEMPLATES: Final[dict[str, Template]] = {
         _preset("visualization", 10, 1024, 0.75),
     )
 }
+
+
+def environments() -> list[Environment]:
+    """Return every environment that a template needs, each once."""
+    return list({t.environment.name: t.environment for t in TEMPLATES.values()}.values())

@@ -75,7 +75,8 @@ def write_owned(path: Path, user_folders: Iterable[str]) -> None:
     """
     entries: list[tuple[str, int, str, str | None]] = [
         ("etc", 0o755, "root", None),
-        ("root", 0o711, "root", None),  # the base Python of a root's pyenv or uv lies below it
+        # To be passed through, not listed: the base Python may lie below it (pyenv, uv).
+        ("root", 0o711, "root", None),
         ("run", 0o755, "root", None),
         ("tmp", 0o1777, "root", None),
         ("var", 0o755, "root", None),

@@ -22,7 +22,7 @@ from typing import Any, Final, NoReturn
 
 from capibara6_guest import python_display, python_fork, python_kernel
 from capibara6_sandbox.isolation import identity, linux, seccomp
-from capibara6_sandbox.zygote import children
+from capibara6_sandbox.zygote import children, pages
 from capibara6_sandbox.zygote.channel import Channel
 
 CHANNEL_FD: Final = 3
@@ -41,7 +41,7 @@ def main() -> None:
     except Exception as cause:  # noqa: BLE001 - a template's import can raise anything
         channel.send({"error": f"{type(cause).__name__}: {cause}"})
         sys.exit(1)
-    linux.hide_arguments("python")
+    linux.hide_arguments("python", with_environment=False)
     channel.send({"ready": True})
     children.serve(channel, zygote.handle)
 
@@ -62,6 +62,7 @@ class KernelZygote:
         sys.path_importer_cache.clear()
         gc.collect()
         gc.freeze()
+        pages.gather()
 
     def handle(self, message: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
         """Fork one kernel into the sandbox that the first descriptor names."""

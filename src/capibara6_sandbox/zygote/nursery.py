@@ -53,7 +53,7 @@ def main() -> None:
     except OSError as cause:
         channel.send({"error": str(cause)})
         sys.exit(1)
-    linux.hide_arguments("capibara6-agent")
+    linux.hide_arguments("capibara6-agent", with_environment=True)
     channel.send({"ready": True})
     children.serve(channel, nursery.handle)
 

@@ -27,7 +27,7 @@ def decode(name: str, content: bytes) -> tuple[str, str]:
     Raises:
         DataFileError: the content is empty or is not text.
     """
-    if not content.strip(b" \t\r\n\0"):
+    if not content[:BYTES_READ_MAX].strip(b" \t\r\n\0"):
         raise DataFileError(name, "it is empty", "Give a file with a header and rows")
     head = content[:BYTES_READ_MAX]
     encoding = next((e for bom, e in _BOMS if head.startswith(bom)), "") or _without_bom(head)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from capibara6.codegen.recipes.choices import Choice
+from capibara6.codegen.recipes.choice import Choice
 
 _TITLES = {
     "profile": ("what the table holds", "qué contiene la tabla"),

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from capibara6.codegen.recipes import wording
 from capibara6.codegen.recipes.asked import Asked, read_question
 from capibara6.codegen.recipes.assembly import assemble
-from capibara6.codegen.recipes.choices import CHOOSERS, WITHOUT_COLUMNS, Choice
+from capibara6.codegen.recipes.choice import Choice
+from capibara6.codegen.recipes.choices import CHOOSERS, WITHOUT_COLUMNS
 from capibara6.codegen.recipes.conditions import conditions
 from capibara6.domain.programs import Failure, Program
 from capibara6.domain.requests import Request, Route

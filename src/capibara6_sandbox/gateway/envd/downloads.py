@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from capibara6_guest.wire import CallError
+from capibara6_sandbox.gateway.connections import cut
 from capibara6_sandbox.gateway.envd.disconnects import unless_disconnected
 from capibara6_sandbox.gateway.envd.errors import (
     files_error_response,
@@ -77,12 +78,16 @@ class Download:
                 await self._start(found, send)
                 if scope["method"] != "HEAD":
                     await self._send_body(events, found["length"], send)
-        except CallError as failure:
-            if not started:
-                await files_error_response(failure)(scope, receive, send)
-        except GuestLostError:
-            if not started:
-                await sandbox_lost_response(self._sandbox.id)(scope, receive, send)
+        except (CallError, GuestLostError) as failure:
+            if started:
+                cut(scope)
+            else:
+                await self._failed(failure)(scope, receive, send)
+
+    def _failed(self, failure: CallError | GuestLostError) -> Response:
+        if isinstance(failure, CallError):
+            return files_error_response(failure)
+        return sandbox_lost_response(self._sandbox.id)
 
     async def _start(self, found: dict[str, Any], send: Send) -> None:
         headers = Headers(self._headers(found))
@@ -119,9 +124,10 @@ class Download:
             sent += len(piece)
             body = packer.compress(piece) if packer else piece
             await send({"type": "http.response.body", "body": body, "more_body": True})
-        if length is None or sent == length:
-            body = packer.flush() if packer else b""
-            await send({"type": "http.response.body", "body": body, "more_body": False})
+        if length is not None and sent != length:
+            raise GuestLostError(f"the file has become shorter: {sent} of {length} bytes")
+        body = packer.flush() if packer else b""
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def parse_range(header: str | None) -> tuple[int, int | None] | None:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from capibara6_guest.wire import CallError
+from capibara6_sandbox.gateway.connections import cut
 from capibara6_sandbox.gateway.envd.disconnects import unless_disconnected
 from capibara6_sandbox.gateway.envd.envelopes import END, STREAM_TYPE, envelope
 from capibara6_sandbox.gateway.envd.errors import connect_error, sandbox_lost_response
@@ -27,8 +28,7 @@ class StreamReply:
     """The reply that sends messages as envelopes, as an ASGI application.
 
     It starts with the first message, so that a lost sandbox can still be a 502. When the sandbox
-    is lost later, the reply just stops: the server then cuts the connection, and the client sees a
-    stream without its end.
+    is lost later, the connection is cut, and the client sees a stream without its end.
     """
 
     def __init__(self, messages: Messages) -> None:
@@ -48,6 +48,8 @@ class StreamReply:
         except GuestLostError:
             if not self._started:
                 await sandbox_lost_response(scope["sandbox"].id)(scope, receive, send)
+            else:
+                cut(scope)
             return
         await self._send(send, envelope(end, END), more=False)
 

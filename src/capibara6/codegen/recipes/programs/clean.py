@@ -7,16 +7,6 @@ from prelude import *
 OUTPUT = "/home/user/clean.csv"
 # End of parameters
 
-
-def same_spelling(column):
-    """Give values that differ only in case or spaces their commonest spelling."""
-    plain = column.str.replace(r"\s+", " ", regex=True).str.strip()
-    key = plain.str.casefold()
-    counts = plain.groupby(key).value_counts()
-    spelling = {folded: counts[folded].idxmax() for folded in counts.index.get_level_values(0)}
-    return key.map(spelling).where(column.notna())
-
-
 table = read_table()
 rows_before, columns_before = table.shape
 actions = []

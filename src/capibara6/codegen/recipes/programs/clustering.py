@@ -7,6 +7,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 # Parameters
 FEATURES = ["price", "quantity"]  # empty: all columns of numbers
@@ -17,6 +18,8 @@ OUTPUT = "/home/user/clusters.csv"
 ROWS_MAX = 20000  # more are sampled
 SEED = 0
 # End of parameters
+
+threadpool_limits(1)  # a sandbox has a share of one CPU: more threads only wait for each other
 
 table = keep_rows(read_table())
 features = list(FEATURES or number_columns(table))

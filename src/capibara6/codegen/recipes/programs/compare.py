@@ -14,9 +14,12 @@ GROUPS_MAX = 8
 
 table = keep_rows(read_table())
 used = table[[VALUE, GROUP]].dropna()
-used = used.assign(**{GROUP: used[GROUP].map(label)})
+used = used.assign(**{GROUP: same_spelling(used[GROUP].map(label).astype("str"))})
 sizes = used[GROUP].value_counts()
-levels = LEVELS if len(LEVELS) > 1 else list(sizes[sizes >= 3].head(GROUPS_MAX).index)
+asked = {level.casefold() for level in LEVELS}
+levels = [level for level in sizes.index if level.casefold() in asked]
+if len(asked) < 2:
+    levels = list(sizes[sizes >= 3].head(GROUPS_MAX).index)
 used = used[used[GROUP].isin(levels)]
 samples = {level: used.loc[used[GROUP] == level, VALUE] for level in levels}
 samples = {level: values for level, values in samples.items() if len(values) >= 3}

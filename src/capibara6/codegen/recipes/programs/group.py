@@ -24,7 +24,10 @@ AGGREGATE_NAME = {
 }[AGGREGATE]
 
 table = keep_rows(read_table())
-used = table.dropna(subset=GROUP_BY + ([VALUE] if VALUE else []))
+used = table.dropna(subset=GROUP_BY + ([VALUE] if VALUE else [])).copy()
+for name in GROUP_BY:
+    if pd.api.types.is_string_dtype(used[name]):
+        used[name] = same_spelling(used[name])
 if used.empty:
     raise ValueError(NOTHING_LEFT)
 

@@ -41,6 +41,8 @@ for name in columns:
                 f"{show(len(judged))} valores, entre sí.",
             )
         )
+    if len(judged) < 5:
+        continue
     low, high = fences(judged)
     extreme = judged[(judged < low) | (judged > high)]
     found.append((name, len(values), len(extreme), 100 * len(extreme) / len(values), low, high))

@@ -92,8 +92,10 @@ def read_json():
 
 
 def read_excel():
-    """Read the first sheet with the types that Excel gives its cells."""
-    table = pd.read_excel(FILE)
+    """Read the first sheet with the types that Excel gives its cells; `None` stays a word."""
+    table = pd.read_excel(
+        FILE, keep_default_na=False, na_values=[*MISSING, *(word.upper() for word in MISSING)]
+    )
     table.columns = [str(name).strip() for name in table.columns]
     return table
 
@@ -219,6 +221,15 @@ def show(value):
     else:
         written = f"{value:.3g}"
     return text(en=written, es=written.translate(str.maketrans(",.", ".,")))
+
+
+def same_spelling(column):
+    """Give values that differ only in case or spaces their commonest spelling."""
+    plain = column.str.replace(r"\s+", " ", regex=True).str.strip()
+    key = plain.str.casefold()
+    counts = plain.groupby(key).value_counts()
+    spelling = {folded: counts[folded].idxmax() for folded in counts.index.get_level_values(0)}
+    return key.map(spelling).where(column.notna())
 
 
 def sentence(words):

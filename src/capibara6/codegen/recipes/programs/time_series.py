@@ -75,6 +75,15 @@ YEARS = pd.api.types.is_numeric_dtype(table[DATE])
 if used.empty:
     raise ValueError(NOTHING_LEFT)
 
+future = int((used["when"] > pd.Timestamp.now()).sum())
+if future:
+    notes.append(
+        text(
+            en=f"{show(future)} dates lie in the future: check how the file writes its years.",
+            es=f"{show(future)} fechas están en el futuro: revise cómo escribe el archivo los años.",
+        )
+    )
+
 unit = FREQUENCY or frequency(used["when"])
 periods = used.groupby(used["when"].dt.to_period(unit))["value"]
 series = periods.size().astype(float) if VALUE is None else periods.agg(AGGREGATE)

@@ -1,0 +1,26 @@
+"""The processes below a server, as /proc shows them."""
+
+from pathlib import Path
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the ids of all processes below `pid`."""
+    found, todo = [], [pid]
+    while todo:
+        for path in Path(f"/proc/{todo.pop()}/task").glob("*/children"):
+            below = [int(child) for child in _read(path).split()]
+            found += below
+            todo += below
+    return found
+
+
+def command_name(pid: int) -> str:
+    """Return a process's name; "" when it has ended."""
+    return _read(Path(f"/proc/{pid}/comm")).strip()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        return ""

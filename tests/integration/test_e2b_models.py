@@ -1,0 +1,176 @@
+"""Models and sandbox together: scripted OpenAI-compatible endpoints, the real embedded server."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from capibara6.config import load_settings
+from capibara6.main import create_app, open_platform
+from scripted_model import Reply, ScriptedModel
+from support.platform_process import Installation
+
+pytestmark = pytest.mark.timeout(900)  # the first start on a machine builds the template
+
+TABLE = "city,people\nLima,10\nQuito,2\n"
+WRONG = "```python\nimport pandas as pd\nprint(pd.read_csv('c.csv')['population'].max())\n```"
+RIGHT = "```python\nimport pandas as pd\nprint(pd.read_csv('c.csv')['people'].max())\n```"
+QUESTION = {"question": "Write code that prints the largest number", "files": {"c.csv": TABLE}}
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    installation = Installation(tmp_path_factory.mktemp("models") / "home")
+    yield installation
+    installation.stop_server()
+
+
+def configured(installation, **tiers):
+    """A configuration whose tiers are exactly these."""
+    unused = dict.fromkeys(("fast_response", "balanced", "complex"))
+    values = {
+        name: model and {"base_url": model.base_url, "model": "mistral"}
+        for name, model in {**unused, **tiers}.items()
+    }
+    file = installation.home / "tiers.json"
+    file.write_text(json.dumps({"tiers": values}))
+    return file
+
+
+@asynccontextmanager
+async def platform_with(installation, monkeypatch, **tiers):
+    """A client of the HTTP face, in this process, of a platform that has these tiers."""
+    for name in ("OPENAI_API_KEY", "E2B_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in installation.environment().items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings(configured(installation, **tiers), dotenv=installation.home / "none")
+    async with open_platform(settings) as platform:
+        app = create_app(settings, platform)
+        async with app.router.lifespan_context(app):
+            transport = httpx.ASGITransport(app)
+            url = "http://127.0.0.1:8100"
+            async with httpx.AsyncClient(transport=transport, base_url=url, timeout=100) as http:
+                yield http
+
+
+async def test_a_wrong_column_is_repaired_by_the_next_tier(installation, monkeypatch):
+    async with (
+        ScriptedModel([WRONG]) as fast,
+        ScriptedModel([RIGHT]) as balanced,
+        platform_with(installation, monkeypatch, fast_response=fast, balanced=balanced) as http,
+    ):
+        reply = await http.post("/api/query", json={**QUESTION, "stream": True})
+
+    frames = [dict(line.split(": ", 1) for line in part.split("\n"))
+              for part in reply.text.strip().split("\n\n")]  # fmt: skip
+    events = [json.loads(frame["data"]) for frame in frames]
+    repair = next(event for event in events if event["event"] == "repair_started")
+    assert (repair["attempt"], repair["next_tier"]) == (1, "balanced")
+    assert repair["diagnosis"]["kind"] == "unknown_column"
+    assert "people" in repair["diagnosis"]["cause"] + repair["diagnosis"]["hint"]
+    last = events[-1]
+    assert (last["success"], last["answer"], last["attempts"]) == (True, "10", 2)
+    assert "population" in json.dumps(balanced.requests[0])
+
+
+async def test_the_same_model_repairs_itself(installation, monkeypatch):
+    async with (
+        ScriptedModel([WRONG, RIGHT]) as model,
+        platform_with(installation, monkeypatch, complex=model) as http,
+    ):
+        record = (await http.post("/api/query", json=QUESTION)).json()
+
+    assert (record["success"], record["answer"]) == (True, "10")
+    assert [attempt["program"]["tier"] for attempt in record["attempts"]] == ["complex"] * 2
+    assert record["attempts"][0]["program"]["completion_tokens"] == 50
+
+
+async def test_an_undefined_name_never_reaches_a_sandbox(installation, monkeypatch):
+    async with (
+        ScriptedModel(["```python\nprint(undefined_name)\n```", RIGHT]) as model,
+        platform_with(installation, monkeypatch, complex=model) as http,
+    ):
+        record = (await http.post("/api/query", json=QUESTION)).json()
+
+    first, second = record["attempts"]
+    assert first["findings"][0]["code"] == "F821"
+    assert first["result"] is None
+    assert second["result"]["success"]
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "code", "requests"),
+    [
+        ([Reply("I would rather talk about the weather.")], 502, "model_reply", 3),
+        ([Reply("")], 502, "model_reply", 3),
+        ([Reply("no", status=401)], 502, "model_unreachable", 1),
+    ],
+    ids=["nonsense", "nothing", "refused key"],
+)
+async def test_a_model_that_never_helps_ends_the_run_clearly(
+    installation, monkeypatch, script, status, code, requests
+):
+    async with (
+        ScriptedModel(script) as model,
+        platform_with(installation, monkeypatch, fast_response=model) as http,
+    ):
+        reply = await http.post("/api/query", json=QUESTION)
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
+    assert len(model.requests) == requests
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Reply("no", status=500, headers={"Retry-After": "0"}),
+        Reply("no", status=429, headers={"Retry-After": "0"}),
+        Reply("I cannot."),
+        Reply(RIGHT, cut_after_chars=20),
+    ],
+    ids=["500", "429", "nonsense", "half a stream"],
+)
+async def test_a_bad_model_leaves_the_question_to_the_next(installation, monkeypatch, bad):
+    async with (
+        ScriptedModel([bad]) as fast,
+        ScriptedModel([RIGHT]) as balanced,
+        platform_with(installation, monkeypatch, fast_response=fast, balanced=balanced) as http,
+    ):
+        record = (await http.post("/api/query", json=QUESTION)).json()
+
+    assert (record["success"], record["answer"]) == (True, "10")
+    assert fast.requests
+    assert len(balanced.requests) == 1
+
+
+async def test_the_command_line_shows_the_repair(installation):
+    (installation.home / "c.csv").write_text(TABLE)
+    async with ScriptedModel([WRONG, RIGHT]) as model:
+        config = configured(installation, balanced=model)
+        done = await asyncio.to_thread(
+            installation.run,
+            *("ask", QUESTION["question"], "--data", "c.csv"),
+            CAPIBARA6_CONFIG=str(config),
+        )
+
+    assert done.status == 0, done.messages
+    order = ["Program (attempt 1", "Attempt 1 failed (unknown_column)", "(attempt 2", "Answer\n10"]
+    places = [done.output.index(text) for text in order]
+    assert places == sorted(places)
+    assert "No model was used" not in done.output
+
+
+async def test_a_tier_that_does_not_answer_is_told_when_it_is_asked_for(installation):
+    async with ScriptedModel([RIGHT]) as gone:
+        config = configured(installation, balanced=gone)
+    done = await asyncio.to_thread(
+        installation.run,
+        *("ask", "Write code", "--tier", "balanced"),
+        CAPIBARA6_CONFIG=str(config),
+    )
+
+    assert done.status == 3
+    assert "[model_unreachable]" in done.output
