@@ -106,6 +106,7 @@ class PythonKernel:
 
     def _run(self, code: str, env: Mapping[str, str]) -> None:
         before = _set_environment(env)
+        _forget_interrupts()  # before the event that lets the agent send one for this cell
         try:
             count = self._shell.execution_count
             self._connection.publish({"type": "number_of_executions", "execution_count": count})
@@ -125,11 +126,15 @@ def _resolve(readable: "asyncio.Future[None]") -> None:
         readable.set_result(None)
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGINT raise KeyboardInterrupt inside the block; one that came before it is forgotten."""
+def _forget_interrupts() -> None:
+    """Drop what waits of the cell before, and whatever handler that has left."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGINT, also one that waits, raise KeyboardInterrupt inside the block."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
     try:
         yield

@@ -68,8 +68,21 @@ def test_a_client_that_leaves_interrupts_its_code(server: SandboxServer, sandbox
     with data_plane.streaming(
         server, sandbox, "print('on', flush=True)\nwhile True: pass"
     ) as reply:
-        assert any("on" in line for line in reply.iter_lines())
+        assert any('"stdout"' in line for line in reply.iter_lines())
     assert sandbox.run_code("kept").text == "7"
+
+
+def test_a_client_that_leaves_at_once_interrupts_its_code(
+    server: SandboxServer, sandbox: Sandbox
+) -> None:
+    """The interrupt can come before the code has begun; it must not be lost."""
+    sandbox.run_code("kept = 7")
+    for _ in range(40):
+        with data_plane.streaming(server, sandbox, "while True: pass"):
+            pass
+        with data_plane.streaming(server, sandbox, "while True: pass") as reply:
+            next(reply.iter_raw())
+        assert sandbox.run_code("kept").text == "7"
 
 
 def test_printing_without_end_fills_no_memory(server: SandboxServer, sandbox: Sandbox) -> None:

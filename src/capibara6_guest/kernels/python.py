@@ -37,6 +37,8 @@ class PythonKernel(Kernel):
         self._pidfd = -1
         self._environment: dict[str, str] = {}
         self._alive = True
+        self._started = False  # the cell can be interrupted
+        self._interrupt_wanted = False
 
     @property
     def alive(self) -> bool:
@@ -50,6 +52,7 @@ class PythonKernel(Kernel):
     async def execute(self, code: str, env: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
         """Run `code`; see `Kernel.execute`."""
         self._streams.stop_idling(keep=True)
+        self._started = self._interrupt_wanted = False
         request = {"code": code, "env": dict(env), "environment": self._environment}
         self._environment = {}
         loop = asyncio.get_running_loop()
@@ -62,6 +65,8 @@ class PythonKernel(Kernel):
                 if "pid" in message:
                     self._open_process(message["pid"])
                 elif isinstance(message.get("type"), str):
+                    if message["type"] == "number_of_executions":
+                        self._begin()
                     yield message
         except (EOFError, MessageError, OSError) as cause:
             self._alive = False
@@ -75,9 +80,17 @@ class PythonKernel(Kernel):
         if self._pidfd < 0 and isinstance(pid, int) and pid > 1:
             self._pidfd = os.pidfd_open(pid)
 
+    def _begin(self) -> None:
+        """Note that the kernel has dropped the interrupts of cells before, and heeds this one's."""
+        self._started = True
+        if self._interrupt_wanted:
+            self._signal(signal.SIGINT)
+
     async def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the running cell."""
-        self._signal(signal.SIGINT)
+        """Raise KeyboardInterrupt in the running cell, or in the one that is about to begin."""
+        self._interrupt_wanted = True
+        if self._started:
+            self._signal(signal.SIGINT)
 
     async def stop(self) -> None:
         """Kill the kernel. Idempotent."""
