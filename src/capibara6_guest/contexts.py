@@ -117,6 +117,8 @@ class Contexts:
         leaving = asyncio.create_task(call.disconnected())
         try:
             async with context.turn:
+                if leaving.done():  # it has left while it waited
+                    return {}
                 kernel = self._kernel(context)
                 if context.heeded_no_interrupt:
                     context.heeded_no_interrupt = False

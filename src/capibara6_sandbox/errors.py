@@ -2,6 +2,7 @@
 
     SandboxServerError
     ├── BadRequestError           a request that is wrong in itself
+    │   └── BodyTooLargeError     its body is beyond the server's limit
     ├── UnauthorizedError         no key, or a wrong one
     ├── NotFoundError             no such sandbox, template or context
     ├── ConflictError             the sandbox is not in a state that allows this
@@ -19,6 +20,10 @@ class SandboxServerError(Exception):
 
 class BadRequestError(SandboxServerError):
     """A request that is wrong in itself."""
+
+
+class BodyTooLargeError(BadRequestError):
+    """A body beyond the server's limit; the rest of it is not read."""
 
 
 class UnauthorizedError(SandboxServerError):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from e2b.exceptions import SandboxException, TimeoutException
+from e2b.exceptions import NotEnoughSpaceException, SandboxException, TimeoutException
 from e2b_code_interpreter import Sandbox
 
 from support import data_plane
@@ -133,6 +133,54 @@ def test_variables_beyond_their_limit_are_refused(server: SandboxServer) -> None
         assert sandbox.run_code(code, context=context).text == "9000"
     finally:
         sandbox.kill()
+
+
+@pytest.mark.parametrize("variables", [{"A=B": "1"}, {"": "1"}, {"A\0": "1"}, {"A": "1\0"}])
+def test_impossible_variables_are_refused(
+    server: SandboxServer, sandbox: Sandbox, variables: dict[str, str]
+) -> None:
+    sandbox.run_code("kept = 7")
+    with pytest.raises(SandboxException, match=r"400.*env_vars"):
+        sandbox.run_code("1", envs=variables)
+    with pytest.raises(SandboxException, match=r"400.*envVars"):
+        Sandbox.create(envs=variables, **server.sdk)
+    assert sandbox.run_code("kept").text == "7"
+
+
+def test_a_large_body_is_refused_by_the_control_plane(server: SandboxServer) -> None:
+    reply = httpx.post(
+        f"{server.url}/v2/sandboxes",
+        headers={"X-API-KEY": server.key},
+        content=b" " * (17 * MIB),
+        timeout=60,
+    )
+    assert reply.status_code == 413
+    assert "larger than" in reply.json()["message"]
+
+
+def test_a_file_beyond_the_disk_is_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(NotEnoughSpaceException):
+        sandbox.files.write("big", b"x" * (200 * MIB))
+    sandbox.files.remove("big")
+    assert sandbox.run_code("1 + 1").text == "2"
+
+
+def test_calls_that_are_left_leave_nothing(server: SandboxServer, sandbox: Sandbox) -> None:
+    sandbox.run_code("1")
+    wait_until(lambda: _quiet(server))
+    before = len(server.descendants()), server.open_fds()
+    for _ in range(20):
+        with data_plane.streaming(server, sandbox, "while True: print('x')") as reply:
+            next(reply.iter_raw())
+    assert sandbox.run_code("1 + 1").text == "2"
+    wait_until(lambda: (len(server.descendants()), server.open_fds()) <= before)
+
+
+def _quiet(server: SandboxServer) -> bool:
+    """Whether the pool is filled: nothing has changed for a while."""
+    first = len(server.descendants()), server.open_fds()
+    time.sleep(0.5)
+    return first == (len(server.descendants()), server.open_fds())
 
 
 def test_a_context_in_no_directory_says_so(sandbox: Sandbox) -> None:

@@ -84,7 +84,7 @@ len({t for t in map(target, os.listdir("/proc/self/fd")) if t.startswith("socket
 
 
 @pytest.mark.threat("T-PROC-3")
-@pytest.mark.parametrize("name", ["mem", "environ", "maps", "fd", "root", "cwd", "exe", "ns/net"])
+@pytest.mark.parametrize("name", ["mem", "environ", "maps", "fd/0", "root", "cwd", "exe"])
 def test_the_agent_cannot_be_looked_into(value_as: Callable[[str], Any], name: str) -> None:
     code = f"""
 import os

@@ -1,19 +1,25 @@
 """Reading JSON bodies of bounded size into checked models."""
 
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from starlette.requests import Request
 
-from capibara6_sandbox.errors import BadRequestError
+from capibara6_sandbox.errors import BadRequestError, BodyTooLargeError
 
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class BodyTooLargeError(BadRequestError):
-    """A body beyond `BODY_BYTES_MAX`."""
+def _checked_variables(variables: dict[str, str]) -> dict[str, str]:
+    for name, value in variables.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise ValueError(f"no program can have a variable of this name and value: {name!r}")
+    return variables
+
+
+Variables = Annotated[dict[str, str], AfterValidator(_checked_variables)]
 
 
 async def read_model(request: Request, model: type[Model]) -> Model:

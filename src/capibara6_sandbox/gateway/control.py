@@ -16,7 +16,7 @@ from capibara6_guest.wire import CallError
 from capibara6_sandbox import __version__
 from capibara6_sandbox.errors import BadRequestError, NotFoundError, SandboxServerError
 from capibara6_sandbox.gateway import failures
-from capibara6_sandbox.gateway.bodies import read_model
+from capibara6_sandbox.gateway.bodies import Variables, read_model
 from capibara6_sandbox.gateway.keys import KeyMiddleware
 from capibara6_sandbox.gateway.listing import Page, select_sandboxes
 from capibara6_sandbox.host import sandbox as host
@@ -48,7 +48,7 @@ class NewSandbox(BaseModel):
     templateID: str  # noqa: N815
     timeout: Timeout = 15
     metadata: dict[str, str] | None = None
-    envVars: dict[str, str] | None = None  # noqa: N815
+    envVars: Variables | None = None  # noqa: N815
     autoPause: bool = False  # noqa: N815
     secure: bool | None = None
     network: Network | None = None

@@ -11,6 +11,7 @@ from capibara6_sandbox import errors
 
 STATUSES: Final[Mapping[type[errors.SandboxServerError], int]] = {
     errors.BadRequestError: 400,
+    errors.BodyTooLargeError: 413,
     errors.UnauthorizedError: 401,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,

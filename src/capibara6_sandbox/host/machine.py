@@ -65,6 +65,7 @@ class Machine:
         self.guest = GuestClient(self._socket_path)
         self._control: socket.socket | None = None
         self._pidfd = -1
+        self._turn = asyncio.Lock()  # an order and its answer, before the next
         self.ended = asyncio.Event()
         self._on_end: list[Callable[[], None]] = []
 
@@ -147,8 +148,9 @@ class Machine:
             _, (pidfd,) = await zygote.request(order, [self._pidfd, *kernel_side, *joins])
             os.close(pidfd)
             agent_side = [ours.fileno(), out_reading, err_reading]
-            self._order({"adopt": context_id, "cwd": cwd}, agent_side)
-            await self._expect("adopted")
+            async with self._turn:
+                self._order({"adopt": context_id, "cwd": cwd}, agent_side)
+                await self._expect("adopted")
         except (ZygoteError, OSError, ValueError) as cause:
             raise StartError(f"The Python kernel could not start: {cause}") from None
         finally:

@@ -40,7 +40,7 @@ class Sandbox:
         self.envd_access_token = ""
         self.traffic_access_token = ""
         self.env: dict[str, str] = {}
-        self._revival = asyncio.Lock()
+        self._contexts_turn = asyncio.Lock()  # one change at a time: none is made or revived twice
 
     def assign(self, request: Request) -> None:
         """Give a machine, which may have waited in the pool, to a client."""
@@ -86,10 +86,11 @@ class Sandbox:
 
     async def default_context(self, language: str) -> str:
         """Return the id of a language's default context; it is made at its first use."""
-        if language not in self.default_context_ids:
-            created = await self.guest.request("contexts.create", language=language, cwd=HOME)
-            self.default_context_ids[language] = str(created.get("id"))
-        return self.default_context_ids[language]
+        async with self._contexts_turn:
+            if language not in self.default_context_ids:
+                created = await self._create_context(language, HOME)
+                self.default_context_ids[language] = str(created.get("id"))
+            return self.default_context_ids[language]
 
     async def create_context(self, language: str, cwd: str) -> dict[str, Any]:
         """Start a context of its own in any language.
@@ -98,11 +99,25 @@ class Sandbox:
             CallError: not_found or invalid_argument when `cwd` is no directory.
             StartError: the kernel could not start.
         """
-        cwd = await self._directory(cwd)
+        return await self._create_context(language, await self._directory(cwd))
+
+    async def _create_context(self, language: str, cwd: str) -> dict[str, Any]:
         if language == "python":
             context_id = await self._add_python_kernel(cwd)
             return {"id": context_id, "language": language, "cwd": cwd}
         return await self.guest.request("contexts.create", language=language, cwd=cwd)
+
+    async def remove_context(self, context_id: str) -> None:
+        """End a context; a default one is made again at its next use.
+
+        Raises:
+            CallError: not_found.
+        """
+        async with self._contexts_turn:
+            await self.guest.request("contexts.remove", id=context_id)
+            for language, default_id in list(self.default_context_ids.items()):
+                if default_id == context_id:
+                    del self.default_context_ids[language]
 
     async def restart_context(self, context_id: str) -> None:
         """End a context's kernel and give it a fresh one under the same id.
@@ -111,6 +126,10 @@ class Sandbox:
             CallError: not_found, also of its directory.
             StartError: the kernel could not start.
         """
+        async with self._contexts_turn:
+            await self._restart_context(context_id)
+
+    async def _restart_context(self, context_id: str) -> None:
         context = await self.guest.request("contexts.stop", id=context_id)
         if context.get("language") == "python":
             cwd = await self._directory(str(context.get("cwd")))
@@ -138,11 +157,11 @@ class Sandbox:
         Raises:
             CallError, StartError: as of `restart_context`.
         """
-        async with self._revival:
+        async with self._contexts_turn:
             for context in await self.contexts():
                 if context.get("id") == context_id and context.get("usable"):
                     return
-            await self.restart_context(context_id)
+            await self._restart_context(context_id)
 
     async def contexts(self) -> list[dict[str, Any]]:
         """Return all contexts, as the agent describes them."""
