@@ -83,6 +83,15 @@ def test_a_refresh_lengthens_the_life(api: httpx.Client, created: dict[str, Any]
     assert life > timedelta(seconds=190)
 
 
+def test_metrics_of_an_interval(api: httpx.Client, created: dict[str, Any]) -> None:
+    path = f"/sandboxes/{created['sandboxID']}/metrics"
+    now = int(datetime.now(UTC).timestamp())
+    whole = api.get(path).json()
+    assert len(api.get(path, params={"start": now - 60, "end": now}).json()) == len(whole)
+    assert api.get(path, params={"start": now - 60, "end": now - 30}).json() == []
+    assert api.get(path, params={"start": now + 60}).json() == []
+
+
 @pytest.mark.parametrize(
     ("body", "named"),
     [

@@ -19,6 +19,7 @@ from capibara6_sandbox.gateway import failures
 from capibara6_sandbox.gateway.bodies import Variables, read_model
 from capibara6_sandbox.gateway.keys import KeyMiddleware
 from capibara6_sandbox.gateway.listing import Page, select_sandboxes
+from capibara6_sandbox.gateway.metrics import samples, timestamp
 from capibara6_sandbox.host import sandbox as host
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.host.sandbox import Sandbox
@@ -189,8 +190,8 @@ class Control:
             "templateID": sandbox.template.name,
             "alias": sandbox.template.name,
             "clientID": _CLIENT_ID,
-            "startedAt": _timestamp(sandbox.started_at),
-            "endAt": _timestamp(sandbox.ends_at),
+            "startedAt": timestamp(sandbox.started_at),
+            "endAt": timestamp(sandbox.ends_at),
             "envdVersion": ENVD_VERSION,
             "cpuCount": max(1, round(limits.cpus)),
             "memoryMB": limits.memory_bytes // MIB,
@@ -231,27 +232,7 @@ class Control:
 
     async def metrics(self, request: Request) -> Response:
         """Return what a sandbox uses now, in E2B's form and with the peak that limits need."""
-        sandbox = self._find(request)
-        usage = sandbox.machine.usage()
-        if usage is None:
-            return JSONResponse([])
-        limits, now = sandbox.template.limits, datetime.now(UTC)
-        lived_s = max(0.001, (now - sandbox.started_at).total_seconds())
-        sample = {
-            "timestamp": _timestamp(now),
-            "timestampUnix": int(now.timestamp()),
-            "cpuCount": max(1, round(limits.cpus)),
-            "cpuUsedPct": round(100 * usage.cpu_s / lived_s, 2),
-            "memUsed": usage.memory_bytes,
-            "memTotal": limits.memory_bytes,
-            "memCache": 0,
-            "diskUsed": 0,
-            "diskTotal": limits.disk_bytes,
-            "cpuSeconds": usage.cpu_s,
-            "memPeak": usage.memory_peak_bytes,
-            "oomKills": usage.oom_kills,
-        }
-        return JSONResponse([sample])
+        return JSONResponse(samples(self._find(request), request.query_params, datetime.now(UTC)))
 
     async def templates(self, request: Request) -> Response:
         """List what sandboxes can be made of."""
@@ -287,7 +268,3 @@ def _refuse_unsupported(body: NewSandbox) -> None:
         raise BadRequestError("volumeMounts: this server has no volumes yet; leave it out.")
     if body.mcp:
         raise BadRequestError("mcp: this server has no MCP gateway in sandboxes; leave it out.")
-
-
-def _timestamp(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
