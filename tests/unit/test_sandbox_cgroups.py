@@ -128,6 +128,19 @@ def test_version_1_counts_a_shared_folder_once(tmp_path: Path) -> None:
     assert groups.create("sandbox", LIMITS).folders == [tmp_path / "all/c6-1/sandbox"]
 
 
+def test_a_group_that_gets_no_limits_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("invalid argument")
+
+    groups = CgroupsV1({name: tmp_path / name for name in ("memory", "pids", "cpu")}, "c6-1")
+    monkeypatch.setattr(cgroups, "_write", refuse)
+    with pytest.raises(OSError, match="invalid"):
+        groups.create("sandbox", LIMITS)
+    assert list(tmp_path.rglob("sandbox")) == []
+
+
 def test_joining_is_writing_to_open_files(tmp_path: Path) -> None:
     folders = version_1(tmp_path)
     for folder in folders.values():

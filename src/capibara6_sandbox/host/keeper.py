@@ -15,13 +15,15 @@ from typing import Final
 
 import structlog
 
+from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import NotFoundError, StartError, TooManySandboxesError
+from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.instance import Instance, clean_up_after_dead, run_folder
 from capibara6_sandbox.host.machine import Blueprint, Machine
 from capibara6_sandbox.host.parents import Parents
 from capibara6_sandbox.host.pool import Pool
 from capibara6_sandbox.host.sandbox import Deadline, Request, Sandbox
-from capibara6_sandbox.isolation.cgroups import Cgroups, find_cgroups
+from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups, find_cgroups
 from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
 from capibara6_sandbox.templates.build import BuiltEnvironment, Progress, build
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template, environments
@@ -58,7 +60,7 @@ class Keeper:
         self._instance: Instance | None = None
         self._parents: Parents | None = None
         self._cgroups: Cgroups | None = None
-        self._pool = Pool(self._start, settings.pool_size)
+        self._pool = Pool(self._start, self._dispose, settings.pool_size)
         self.privileged = has_id_ranges()
         self.degraded: list[str] = []  # layers that this machine does not offer, for people
 
@@ -186,18 +188,25 @@ class Keeper:
             raise StartError("The server is stopping.")
         parents = self._parents
         nursery = await parents.nursery()
-        blueprint = self._blueprint(template)
-        cgroup = self._cgroups.create(blueprint.id, template.limits) if self._cgroups else None
-        machine = Machine(blueprint, self._instance.folder, cgroup)
+        machine = Machine(self._blueprint(template), self._instance.folder)
         sandbox = Sandbox(machine, parents)
         try:
+            machine.cgroup = self._create_cgroup(machine.blueprint)
             await machine.start(nursery)
             await sandbox.start_default_contexts()
+        except (OSError, CallError, GuestLostError) as cause:
+            await asyncio.shield(self._dispose(sandbox))
+            raise StartError(f"The sandbox could not start: {cause}") from None
         except BaseException:
             await asyncio.shield(self._dispose(sandbox))
             raise
         machine.when_ended(lambda: self._on_machine_end(sandbox))
         return sandbox
+
+    def _create_cgroup(self, blueprint: Blueprint) -> Cgroup | None:
+        if self._cgroups is None:
+            return None
+        return self._cgroups.create(blueprint.id, blueprint.template.limits)
 
     def _blueprint(self, template: Template) -> Blueprint:
         return Blueprint(

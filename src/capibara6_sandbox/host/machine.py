@@ -58,9 +58,9 @@ class Blueprint:
 class Machine:
     """A running machine. Use `start` to make one and `kill` to end it."""
 
-    def __init__(self, blueprint: Blueprint, run: Path, cgroup: Cgroup | None) -> None:
+    def __init__(self, blueprint: Blueprint, run: Path) -> None:
         self.blueprint = blueprint
-        self.cgroup = cgroup
+        self.cgroup: Cgroup | None = None  # which `kill` removes
         self._socket_path = run / f"{blueprint.id}.sock"
         self.guest = GuestClient(self._socket_path)
         self._control: socket.socket | None = None

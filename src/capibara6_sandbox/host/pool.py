@@ -19,10 +19,22 @@ _log = structlog.get_logger()
 
 
 class Pool:
-    """Keeps `size` sandboxes ready of every template that has been asked for."""
+    """Keeps `size` sandboxes ready of every template that has been asked for.
 
-    def __init__(self, start: Callable[[Template], Awaitable[Sandbox]], size: int) -> None:
+    Args:
+        start: makes a sandbox.
+        dispose: gives back all of one that has ended while it waited.
+        size: how many of each template.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[Template], Awaitable[Sandbox]],
+        dispose: Callable[[Sandbox], Awaitable[None]],
+        size: int,
+    ) -> None:
         self._start = start
+        self._dispose = dispose
         self._size = size
         self._ready: dict[str, deque[Sandbox]] = {}
         self._refills: dict[str, asyncio.Task[None]] = {}
@@ -40,7 +52,7 @@ class Pool:
                 sandbox = ready.popleft()
                 if sandbox.alive:
                     return sandbox
-                await sandbox.machine.kill()
+                await self._dispose(sandbox)
             return await self._start(template)
         finally:
             self._refill(template)

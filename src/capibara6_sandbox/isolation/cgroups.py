@@ -123,6 +123,21 @@ def _read_field(path: Path, field: str) -> int:
     return int(found[1]) if found else 0
 
 
+def _made(group: Cgroup, limits: Limits) -> Cgroup:
+    """Make a group's directories and set its limits; all of it or nothing."""
+    made = []
+    try:
+        for folder in group.folders:
+            folder.mkdir()
+            made.append(folder)
+        group.set_limits(limits)
+    except OSError:
+        for folder in made:
+            remove_group(folder)
+        raise
+    return group
+
+
 class CgroupV1(Cgroup):
     """A sandbox's groups, one in each version 1 hierarchy."""
 
@@ -187,10 +202,7 @@ class CgroupsV1(Cgroups):
     def create(self, name: str, limits: Limits) -> Cgroup:
         """Make the group of one sandbox."""
         group = CgroupV1({c: folder / name for c, folder in self._folders.items()})
-        for folder in group.folders:
-            folder.mkdir()
-        group.set_limits(limits)
-        return group
+        return _made(group, limits)
 
 
 class CgroupV2(Cgroup):
@@ -244,11 +256,7 @@ class CgroupsV2(Cgroups):
 
     def create(self, name: str, limits: Limits) -> Cgroup:
         """Make the group of one sandbox."""
-        folder = self._root / name
-        folder.mkdir()
-        group = CgroupV2(folder)
-        group.set_limits(limits)
-        return group
+        return _made(CgroupV2(self._root / name), limits)
 
 
 def _enable(folder: Path) -> None:

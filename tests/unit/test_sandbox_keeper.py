@@ -1,0 +1,79 @@
+"""A keeper whose machine refuses something: clear errors, and nothing lost over time."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capibara6_sandbox.errors import StartError
+from capibara6_sandbox.host.instance import Instance
+from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
+from capibara6_sandbox.host.sandbox import Request
+from capibara6_sandbox.host.zygotes import ZygoteError
+from capibara6_sandbox.templates.build import BuiltEnvironment
+from capibara6_sandbox.templates.catalog import BASE, TEMPLATES
+
+
+class RefusingNursery:
+    async def request(self, message: dict[str, Any], fds: list[int]) -> None:
+        raise ZygoteError("the nursery: mount overlay: Operation not permitted")
+
+
+class RefusingParents:
+    async def nursery(self) -> RefusingNursery:
+        return RefusingNursery()
+
+    async def close(self) -> None:
+        """Hold nothing."""
+
+
+class RefusingGroups:
+    def create(self, name: str, limits: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Keeper:
+    keeper = Keeper(KeeperSettings(tmp_path, pool_size=0))
+    keeper._instance = Instance(tmp_path)
+    keeper._parents = RefusingParents()  # type: ignore[assignment]
+    keeper._built = {"base": BuiltEnvironment(BASE, tmp_path / "base-1", "")}
+    return keeper
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+REQUEST = Request(TEMPLATES["base"], timeout_s=60)
+
+
+async def test_a_refused_mount_is_told_and_costs_nothing(keeper: Keeper, tmp_path: Path) -> None:
+    ranges, files = len(keeper._ranges), _files(tmp_path)
+    for _ in range(3):
+        with pytest.raises(StartError, match=r"could not start.*mount overlay"):
+            await keeper.create(REQUEST)
+    assert len(keeper._ranges) == ranges
+    assert _files(tmp_path) == files
+    assert list(keeper.all()) == []
+    await keeper.stop()
+
+
+async def test_a_refused_cgroup_is_told_and_costs_nothing(keeper: Keeper) -> None:
+    keeper._cgroups = RefusingGroups()  # type: ignore[assignment]
+    ranges = len(keeper._ranges)
+    with pytest.raises(StartError, match=r"could not start.*No space left"):
+        await keeper.create(REQUEST)
+    assert len(keeper._ranges) == ranges
+    await keeper.stop()
+
+
+async def test_a_stopping_server_starts_nothing(keeper: Keeper) -> None:
+    await keeper.stop()
+    with pytest.raises(StartError, match="stopping"):
+        await keeper.create(REQUEST)
+    await asyncio.wait_for(keeper.stop(), 5)
