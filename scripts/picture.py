@@ -3,6 +3,7 @@
 The run's own output, in its own colours; only the middle of the program is left out, and says so.
 """
 
+import itertools
 import os
 import pty
 import re
@@ -56,7 +57,9 @@ def record(command: list[str]) -> list[str]:
         sys.exit(f"the run failed ({status})")
     text = b"".join(chunks).decode().replace("\r\n", "\n")
     lines = [line.rpartition("\r")[2] for line in text.splitlines()]
-    return [line for line in lines if not SPINNER.search(line)]
+    kept = [line for line in lines if not SPINNER.search(line)]
+    # What moved while the server started was wiped away again; a picture would keep it.
+    return list(itertools.dropwhile(lambda line: "Route" not in line, kept))
 
 
 def shorten(lines: list[str]) -> list[str]:

@@ -110,7 +110,9 @@ def _without_comment(block: str) -> str:
 
 def _numbers(readme: str) -> list[list[str]]:
     """Return the figures of the speed table."""
-    return [cells[1:] for cells in rows(readme, 4) if re.search(r"\d", cells[1])]
+    return [
+        cells[1:] for cells in rows(readme, 4) if all(map(re.compile("[0-9–]").match, cells[1:]))
+    ]
 
 
 def test_numbers_of_the_specification_are_those_of_the_code() -> None:

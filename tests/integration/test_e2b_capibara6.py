@@ -354,3 +354,18 @@ class TestOnTheCommandLine:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=60)
         assert fresh.server_state() is None
+
+    @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+    def test_serve_takes_its_sandbox_server_with_it(self, tmp_path, number, status):
+        fresh = Installation(tmp_path / "home")
+        process = fresh.start("serve", "--port", "0")
+        for line in process.stderr:
+            if "http://" in line:
+                break
+        beside = fresh.server_state()["pid"]
+
+        process.send_signal(number)
+        process.communicate(timeout=60)
+
+        assert process.returncode == status
+        assert not Path(f"/proc/{beside}").exists()

@@ -1,10 +1,13 @@
 """`capibara6 serve` and `capibara6 sandbox serve`."""
 
+import asyncio
 import errno
 import os
+import signal
 import socket
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import uvicorn
 
@@ -27,6 +30,8 @@ async def serve(host: str | None, port: int | None) -> int:
     host = host or settings.platform.host
     require_keys_off_loopback(host, settings)
     listener = listen(host, settings.platform.port if port is None else port)
+    # Accepted sockets inherit it. Without it, each small event waits for the client's ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{listener.getsockname()[1]}"
     language = environment_language()
@@ -40,16 +45,34 @@ async def serve(host: str | None, port: int | None) -> int:
                 server_header=False,
                 timeout_graceful_shutdown=_GRACE_S,
             )
-            await AnnouncingServer(config, say("serving", language, url=url)).serve([listener])
-    return exit_codes.OK
+            server = AnnouncingServer(config, say("serving", language, url=url))
+            await server.serve([listener])
+    return exit_codes.INTERRUPTED if server.ended_by == signal.SIGINT else exit_codes.OK
 
 
 class AnnouncingServer(uvicorn.Server):
-    """Says where it listens once it really does."""
+    """Says where it listens once it really does, and what signal ended it."""
 
     def __init__(self, config: uvicorn.Config, announcement: str) -> None:
         super().__init__(config)
         self._announcement = announcement
+        self.ended_by: int | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End on a signal, once; uvicorn would raise it again before what is open is closed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._end, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _end(self, number: int) -> None:
+        self.ended_by = number
+        self.handle_exit(number, None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""

@@ -24,6 +24,8 @@ _REMOVE_PAUSE_S: Final = 0.005
 class Cgroup(ABC):
     """One sandbox's group."""
 
+    _join_file = "cgroup.procs"
+
     @property
     @abstractmethod
     def folders(self) -> list[Path]:
@@ -38,8 +40,11 @@ class Cgroup(ABC):
         """Read what it has used."""
 
     def open_procs(self) -> list[int]:
-        """Open the files through which a process joins (by writing 0); the caller closes them."""
-        return [os.open(f / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC) for f in self.folders]
+        """Open the files through which a process joins; the caller closes them.
+
+        A process joins by writing 0, while it has a single thread.
+        """
+        return [os.open(f / self._join_file, os.O_WRONLY | os.O_CLOEXEC) for f in self.folders]
 
     def processes(self) -> list[int]:
         """Return the ids of its processes."""
@@ -135,6 +140,9 @@ def _made(group: Cgroup, limits: Limits) -> Cgroup:
 
 class CgroupV1(Cgroup):
     """A sandbox's groups, one in each version 1 hierarchy."""
+
+    # Moving the calling thread takes no global lock; moving a process may wait 10 ms for one.
+    _join_file = "tasks"
 
     def __init__(self, folders: dict[str, Path]) -> None:
         self._by_controller = folders

@@ -56,6 +56,7 @@ class KernelZygote:
         for module in preload:
             importlib.import_module(module)
         python_fork.warm(self._shell)
+        python_fork.after_fork(self._shell)
         self._filter = seccomp.build_filter()
         self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         sys.path = [entry for entry in sys.path if not entry.startswith("/opt/capibara6")]

@@ -95,6 +95,8 @@ class Nursery:
         )
         sys.path.clear()
         sys.path_importer_cache.clear()
+        asyncio.run(sandbox_init.rehearse())
+        asyncio.run(sandbox_init.rehearse())
         gc.collect()
         gc.freeze()
 
