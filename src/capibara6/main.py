@@ -42,12 +42,15 @@ class Platform:
     executor: "E2BExecutor"
     pipeline: Pipeline
     metrics: Callable[[], bytes]  # in Prometheus's text format
+    degraded: tuple[str, ...] = ()  # what the embedded server's machine does not offer
 
     def services(self) -> "Services":
         """What the HTTP face needs of it."""
         from capibara6.api.services import Services
 
-        return Services(self.settings, self.pipeline, profile, self.store, self.metrics)
+        return Services(
+            self.settings, self.pipeline, profile, self.store, self.metrics, self.degraded
+        )
 
 
 @asynccontextmanager
@@ -162,7 +165,8 @@ async def _join(
         attempts_max=settings.limits.repair_attempts_max,
         spare_writers=_spare_writers(settings, models),
     )
-    return Platform(settings, store, executor, pipeline, metrics.text)
+    degraded = server.degraded if server else ()
+    return Platform(settings, store, executor, pipeline, metrics.text, degraded)
 
 
 def _recorders(store: "Store") -> list[EventSink]:

@@ -119,6 +119,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "The platform listens on {url} (documentation: {url}/docs). Ctrl-C ends it.",
         "es": "La plataforma escucha en {url} (documentación: {url}/docs). Ctrl-C la detiene.",
     },
+    "degraded": {
+        "en": "Weaker isolation here: {what}. `capibara6 doctor` says more.",
+        "es": "Aislamiento más débil aquí: {what}. `capibara6 doctor` dice más.",
+    },
     "serving_sandboxes": {
         "en": "The sandbox server listens on {url}.",
         "es": "El servidor de entornos aislados escucha en {url}.",

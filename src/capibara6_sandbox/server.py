@@ -107,7 +107,7 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
         await keeper.start(_report_progress)
         app = create_app(keeper, key, arguments.domain or f"{host}:{port}")
         async with _serving(app, listener):
-            _announce(f"http://{host}:{port}", key, arguments.state)
+            _announce(f"http://{host}:{port}", key, keeper.degraded, arguments.state)
             await _wait_for_end(keeper, stop, arguments.idle_timeout)
     except (TemplateBuildError, ZygoteError, OSError) as cause:
         _fail(f"The sandbox server cannot start: {cause}\nRun `capibara6 doctor` for what to do.")
@@ -158,7 +158,7 @@ async def _serving(app: object, listener: socket.socket):  # type: ignore[no-unt
         await serving
 
 
-def _announce(url: str, key: str, state: Path | None) -> None:
+def _announce(url: str, key: str, degraded: list[str], state: Path | None) -> None:
     line = f"export E2B_API_URL={url} E2B_SANDBOX_URL={url} E2B_API_KEY={key}"
     print(line, flush=True)  # noqa: T201 - the command's own output
     if state is not None:
@@ -167,6 +167,7 @@ def _announce(url: str, key: str, state: Path | None) -> None:
             "api_url": url,
             "api_key": key,
             "started_at": datetime.now(UTC).isoformat(),
+            "degraded": degraded,
         }
         _write_private(state, json.dumps(record))
 

@@ -31,7 +31,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 with open(os.open(state, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
     url = f"http://127.0.0.1:{server.server_address[1]}"
-    json.dump({"pid": os.getpid(), "api_url": url, "api_key": key, "started_at": "now"}, file)
+    values = {"pid": os.getpid(), "api_url": url, "api_key": key, "started_at": "now"}
+    json.dump({**values, "degraded": ["no cgroups"]}, file)
 server.serve_forever()
 """
 DYING = "import sys; print('no user namespaces here', file=sys.stderr); sys.exit(3)"
@@ -58,6 +59,17 @@ async def test_a_server_is_started_once_and_found_again(started, tmp_path):
     assert second == first
     assert is_alive(first.pid)
     assert os.getsid(first.pid) == first.pid  # detached: our terminal's signals do not reach it
+
+
+async def test_what_the_machine_does_not_offer_is_known_to_who_starts_and_who_finds(
+    started, tmp_path
+):
+    finder = server(tmp_path)
+
+    await started.ensure()
+    await finder.ensure()
+
+    assert started.degraded == finder.degraded == ("no cgroups",)
 
 
 async def test_two_starters_at_once_start_one_server(tmp_path):

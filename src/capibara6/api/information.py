@@ -44,7 +44,12 @@ async def stats(parts: Parts) -> dict[str, Any]:
 async def health(parts: Parts) -> dict[str, Any]:
     """Whether the platform answers and its database too; needs no key."""
     await parts.store.runs.list(limit=1)
-    return {"status": "ok", "version": __version__, "provider": parts.settings.provider}
+    return {
+        "status": "ok",
+        "version": __version__,
+        "provider": parts.settings.provider,
+        "degraded": parts.degraded,
+    }
 
 
 @router.get("/metrics", response_class=Response)

@@ -21,6 +21,7 @@ class Services:
     profile: Profile
     store: Store
     metrics: Callable[[], bytes]  # in Prometheus's text format
+    degraded: tuple[str, ...] = ()  # what the embedded server's machine does not offer
 
 
 def _services(request: Request) -> Services:

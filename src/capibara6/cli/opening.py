@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from capibara6.cli.terminal import start_progress
+from capibara6.cli.terminal import messages, start_progress
 from capibara6.config import Settings
 from capibara6.main import Platform, open_platform
 from capibara6.monitoring import configure_logging
 from capibara6.supervision.server import IDLE_TIMEOUT_S
+from capibara6.texts import say
 
 
 @asynccontextmanager
@@ -26,4 +27,7 @@ async def opened(
         with start_progress(language) as notify:
             opening = open_platform(settings, notify, idle_timeout_s)
             platform = await stack.enter_async_context(opening)
+        if platform.degraded:
+            warning = say("degraded", language, what="; ".join(platform.degraded))
+            messages().print(warning, style="yellow", markup=False, soft_wrap=True)
         yield platform

@@ -69,6 +69,11 @@ class EmbeddedServer:
         """The server's standard error."""
         return self._home / "sandbox-server.log"
 
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """Layers of isolation that the server's machine does not offer; once it was found."""
+        return self._known.degraded if self._known else ()
+
     async def running(self) -> ServerAddress | None:
         """The running server, if one runs and answers."""
         address = read_state(self.state_file)
@@ -125,7 +130,7 @@ class EmbeddedServer:
         except BaseException:
             await end(pid)
             raise
-        self.started_pid = pid
+        self.started_pid, self._known = pid, address
         return address
 
     def _spawn(self) -> int:

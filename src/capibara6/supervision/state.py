@@ -25,6 +25,7 @@ class ServerAddress:
     api_url: str
     api_key: str = field(repr=False)
     started_at: str = ""
+    degraded: tuple[str, ...] = ()  # layers of isolation that this machine does not offer
 
 
 def read_state(file: Path) -> ServerAddress | None:
@@ -37,6 +38,7 @@ def read_state(file: Path) -> ServerAddress | None:
             str(values["api_url"]),
             str(values["api_key"]),
             str(values.get("started_at", "")),
+            tuple(str(what) for what in values.get("degraded", ())),
         )
     except FileNotFoundError:
         return None

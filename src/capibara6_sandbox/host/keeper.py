@@ -74,6 +74,8 @@ class Keeper:
         clean_up_after_dead(parent, _log.warning)
         self._instance = Instance(parent)
         self._find_cgroups(self._instance.name)
+        if not self.privileged:
+            self._degrade("no ranges of ids: all sandboxes run under this server's own user id")
         await self._build_environments(progress)
         progress(0.9, "starting the zygotes")
         self._parents = Parents(
@@ -92,8 +94,11 @@ class Keeper:
         try:
             self._cgroups = find_cgroups(name)
         except OSError as cause:
-            self.degraded.append(f"no cgroups ({cause}): only rlimits bound memory and processes")
-            _log.warning("degraded", what=self.degraded[-1])
+            self._degrade(f"no cgroups ({cause}): only rlimits bound memory and processes")
+
+    def _degrade(self, what: str) -> None:
+        self.degraded.append(what)
+        _log.warning("degraded", what=what)
 
     async def _build_environments(self, progress: Progress) -> None:
         loop = asyncio.get_running_loop()
