@@ -144,7 +144,7 @@ def test_a_group_that_gets_no_limits_is_not_left_behind(
 def test_joining_is_writing_to_open_files(tmp_path: Path) -> None:
     folders = version_1(tmp_path)
     for folder in folders.values():
-        write(folder, cgroup__procs="12\n34")
+        write(folder, cgroup__procs="12\n34", tasks="")
     group = CgroupV1(folders)
     assert group.processes() == [12, 34]
     joins = group.open_procs()
@@ -152,7 +152,7 @@ def test_joining_is_writing_to_open_files(tmp_path: Path) -> None:
     for fd in joins:
         os.write(fd, b"0")
         os.close(fd)
-    assert read(folders["pids"] / "cgroup.procs").startswith("0")
+    assert read(folders["pids"] / "tasks").startswith("0")
 
 
 def test_removal_goes_from_the_leaves_up_and_may_be_repeated(tmp_path: Path) -> None:
