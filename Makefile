@@ -25,14 +25,14 @@ test: $(VENV)/dev.stamp ## Run all tests
 		$(VENV)/templates.tsv)/opt/venv/bin/python $(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/dev.stamp ## Format, lint, types, imports
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench scripts
+	$(BIN)/ruff check src tests bench scripts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/dev.stamp ## Format the code
-	$(BIN)/ruff format src tests bench
-	$(BIN)/ruff check --fix src tests bench
+	$(BIN)/ruff format src tests bench scripts
+	$(BIN)/ruff check --fix src tests bench scripts
 
 bench: $(VENV)/dev.stamp ## Measure the sandbox through the published SDK
 	$(BIN)/python bench/sandbox.py

@@ -1,8 +1,9 @@
-"""Draws docs/images/run.svg from a real run: python scripts/picture.py
+"""Draws docs/images/run.svg from a real run: python scripts/picture.py.
 
 The run's own output, in its own colours; only the middle of the program is left out, and says so.
 """
 
+import io
 import itertools
 import os
 import pty
@@ -26,7 +27,7 @@ def main() -> None:
     os.environ |= {"COLUMNS": str(COLUMNS), "LINES": "200", "TERM": "xterm-256color"}
     os.environ |= {"PYTHONPATH": "src", "LANG": "C.UTF-8"}
     shown = record([sys.executable, "-m", "capibara6", "ask", question, "--data", data])
-    console = Console(record=True, width=COLUMNS, file=Path(os.devnull).open("w"))
+    console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Text.assemble(("$ ", "bold green"), f'capibara6 ask "{question}" --data {data}'))
     for line in shorten(shown):
         console.print(Text.from_ansi(line), soft_wrap=False, overflow="ellipsis", no_wrap=True)

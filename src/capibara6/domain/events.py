@@ -1,7 +1,8 @@
 """What happens during a run, as it happens. Learners, monitoring and the store listen to these.
 
-Order within one run: RunStarted, Routed, then per attempt ProgramChunk*, ProgramWritten, Validated,
-ExecutionStarted?, Output*, ResultShown*, ExecutionFinished?, RepairStarted?, and last RunFinished.
+Order within one run: RunStarted, Routed?, then per attempt ProgramChunk*, ProgramWritten?,
+Validated?, ExecutionStarted?, Output*, ResultShown*, ExecutionFinished?, RepairStarted?, and last
+RunFinished. A program of the user's own is neither routed nor validated.
 """
 
 from dataclasses import dataclass
