@@ -84,8 +84,10 @@ def _latency_rows(servers: list[Server], runs: int) -> list[Row]:
         row("a2   first run", lives, "first run"),
         row("a3   kill", lives, "kill"),
         Row("b  create, pandas and a figure", "ms", "<= 250", *figures, fork, FLOOR_FORK),
-        row("c  warm run_code 1+1", warm, "run_code", "<= 6"),
-        row("d  commands.run true", warm, "command", "<= 12"),
+        row("c  warm run_code, after a pause", warm, "run_code after a pause", "<= 6"),
+        row("c1   again at once", warm, "run_code again"),
+        row("d  commands.run, after a pause", warm, "command after a pause", "<= 12"),
+        row("d1   again at once", warm, "command again"),
     ]
 
 
