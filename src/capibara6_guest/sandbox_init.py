@@ -4,7 +4,8 @@ The server holds the other end of a control socket (one JSON packet a message, w
 
     to us      {"adopt": context id, "cwd": path}, fds: kernel, stdout, stderr
                {"env": {...}}                    variables for everything that is started later
-    from us    {"ready": true} or {"failed": text}; {"adopted": true}
+    from us    {"ready": true}, fd: the writable layer; or {"failed": text}
+               {"adopted": true}
 
 When the control socket closes, the server is gone and so is the sandbox.
 """
@@ -34,27 +35,28 @@ _FDS_MAX: Final = 3
 
 
 def run(
-    fds: list[int], wall_in: Callable[[], None], rlimits: Sequence[tuple[int, int]]
+    fds: list[int], wall_in: Callable[[], int], rlimits: Sequence[tuple[int, int]]
 ) -> NoReturn:
     """Become the agent.
 
     Args:
         fds: the listener, the control socket and cgroup.procs files.
-        wall_in: raises this process's own walls.
+        wall_in: raises this process's own walls; returns a descriptor for the server, given
+            away before anything of a guest has run.
         rlimits: of each program that is started, by resource.
     """
     control = socket.socket(fileno=fds[1])
     try:
-        wall_in()
+        layer = wall_in()
     except OSError as cause:
         control.send(json.dumps({"failed": str(cause)}).encode())
         os._exit(1)
     limit_spawned_to(tuple(fds[2:]), rlimits)
-    asyncio.run(_serve(socket.socket(fileno=fds[0]), control))
+    asyncio.run(_serve(socket.socket(fileno=fds[0]), control, layer))
     os._exit(0)
 
 
-async def _serve(listener: socket.socket, control: socket.socket) -> None:
+async def _serve(listener: socket.socket, control: socket.socket, layer: int) -> None:
     loop = asyncio.get_running_loop()
     contexts = Contexts()
     gone = asyncio.Event()
@@ -65,7 +67,8 @@ async def _serve(listener: socket.socket, control: socket.socket) -> None:
     loop.add_reader(control, _take_order, control, contexts, gone)
     health = asyncio.create_task(serve_health())
     serving = asyncio.create_task(Agent(operations(contexts)).serve(listener))
-    control.send(b'{"ready": true}')
+    socket.send_fds(control, [b'{"ready": true}'], [layer])
+    os.close(layer)
     await gone.wait()
     serving.cancel()
     health.cancel()

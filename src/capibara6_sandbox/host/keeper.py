@@ -78,8 +78,13 @@ class Keeper:
             self._degrade("no ranges of ids: all sandboxes run under this server's own user id")
         await self._build_environments(progress)
         progress(0.9, "starting the zygotes")
+        self._layers.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._parents = Parents(
-            self._instance.view, self._templates, self._built, privileged=self.privileged
+            self._instance.view,
+            self._templates,
+            self._layers,
+            self._built,
+            privileged=self.privileged,
         )
         await self._parents.start()
         for name in self._settings.warm_templates:
@@ -89,6 +94,10 @@ class Keeper:
     @property
     def _templates(self) -> Path:
         return self._settings.data / "templates"
+
+    @property
+    def _layers(self) -> Path:
+        return self._settings.data / "layers"
 
     def _find_cgroups(self, name: str) -> None:
         try:
@@ -220,6 +229,7 @@ class Keeper:
             built=self._built[template.environment.name],
             uid_base=_FIRST_ID + self._ranges.pop() * IDS_PER_SANDBOX,
             privileged=self.privileged,
+            layers=template.layers,
         )
 
     def _on_machine_end(self, sandbox: Sandbox) -> None:

@@ -29,6 +29,7 @@ from capibara6_sandbox.templates.skeleton import PATH
 HOME: Final = "/home/user"
 _ORDER_TIMEOUT_S: Final = 30.0
 _PACKET_BYTES_MAX: Final = 64 * 1024
+_FDS_MAX: Final = 1
 
 _BASE_ENVIRONMENT: Final = {
     "PATH": PATH,
@@ -53,6 +54,7 @@ class Blueprint:
     built: BuiltEnvironment
     uid_base: int  # first host id of its range; ignored where there is a single id
     privileged: bool
+    layers: tuple[str, ...] = ()  # saved ones that it starts from, lowest first
 
 
 class Machine:
@@ -65,6 +67,7 @@ class Machine:
         self.guest = GuestClient(self._socket_path)
         self._control: socket.socket | None = None
         self._pidfd = -1
+        self.layer_fd = -1  # of its writable layer, which no path leads to
         self._turn = asyncio.Lock()  # an order and its answer, before the next
         self.ended = asyncio.Event()
         self._on_end: list[Callable[[], None]] = []
@@ -85,7 +88,7 @@ class Machine:
                 fds = [listener.fileno(), theirs.fileno(), *joins]
                 _, (self._pidfd,) = await nursery.request(self._root(), fds)
             loop.add_reader(self._pidfd, self._on_exit)
-            await self._expect("ready")
+            (self.layer_fd,) = await self._expect("ready")
             self.set_environment(_BASE_ENVIRONMENT)
         except (ZygoteError, OSError, StartError) as cause:
             await self.kill()
@@ -111,6 +114,7 @@ class Machine:
             "shm_bytes": limits.shm_bytes,
             "python_prefix": self.blueprint.built.python_prefix,
             "uid_base": self.blueprint.uid_base,
+            "layers": self.blueprint.layers,
             "rlimits": self._rlimits,
         }
 
@@ -169,15 +173,18 @@ class Machine:
             raise StartError("The sandbox has ended.")
         socket.send_fds(self._control, [json.dumps(message).encode()], fds)
 
-    async def _expect(self, key: str) -> None:
-        """Wait for the agent's answer, which is data and no more."""
+    async def _expect(self, key: str) -> list[int]:
+        """Wait for the agent's answer, which is data and no more; return its descriptors."""
         assert self._control is not None
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout(_ORDER_TIMEOUT_S):
-            packet = await loop.sock_recv(self._control, _PACKET_BYTES_MAX)
+            await _readable(self._control)
+        packet, fds, _, _ = socket.recv_fds(self._control, _PACKET_BYTES_MAX, _FDS_MAX)
         answer = json.loads(packet) if packet else {"failed": "its first process ended"}
-        if key not in answer:
+        if key not in answer or len(fds) != (key == "ready"):
+            for fd in fds:
+                os.close(fd)
             raise StartError(str(answer.get("failed", answer)))
+        return fds
 
     @property
     def pid(self) -> int:
@@ -226,7 +233,20 @@ class Machine:
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
+        if self.layer_fd >= 0:
+            os.close(self.layer_fd)
+            self.layer_fd = -1
         if self._control is not None:
             self._control.close()
             self._control = None
         self._socket_path.unlink(missing_ok=True)
+
+
+async def _readable(end: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_reader(end, lambda: ready.done() or ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(end)

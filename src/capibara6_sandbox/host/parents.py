@@ -28,6 +28,7 @@ class Parents:
     Args:
         view: an empty directory, on which the nursery assembles what it sees.
         templates: where built environments lie.
+        layers: where saved layers lie.
         built: them, by name.
         privileged: whether this server gives each sandbox a range of ids.
     """
@@ -36,12 +37,14 @@ class Parents:
         self,
         view: Path,
         templates: Path,
+        layers: Path,
         built: Mapping[str, BuiltEnvironment],
         *,
         privileged: bool,
     ) -> None:
         self._view = view
         self._templates = templates
+        self._layers = layers
         self._built = built
         self._privileged = privileged
         self._nursery: ZygoteClient | None = None
@@ -96,7 +99,7 @@ class Parents:
             await self._end_all()
         prefixes = sorted({b.python_prefix for b in self._built.values() if b.python_prefix})
         self._nursery = await start_nursery(
-            self._view, self._templates, prefixes, privileged=self._privileged
+            self._view, self._templates, self._layers, prefixes, privileged=self._privileged
         )
         return self._nursery
 

@@ -179,7 +179,12 @@ def _resolve(ended: "asyncio.Future[None]") -> None:
 
 
 async def start_nursery(
-    view: Path, templates: Path, python_prefixes: Sequence[str], *, privileged: bool
+    view: Path,
+    templates: Path,
+    layers: Path,
+    python_prefixes: Sequence[str],
+    *,
+    privileged: bool,
 ) -> ZygoteClient:
     """Start the process that forks sandboxes.
 
@@ -190,6 +195,7 @@ async def start_nursery(
     setup = {
         "view": str(view),
         "templates": str(templates),
+        "layers": str(layers),
         "packages": str(packages),
         "python_prefixes": list(python_prefixes),
         "privileged": privileged,

@@ -66,6 +66,12 @@ def limit_resources() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, 4096), files))
 
 
+def open_many_files() -> None:
+    """Raise the limit of open files as far as this process may."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def limit_fork(rlimits: Sequence[tuple[int, int]]) -> None:
     """Set limits for a fork of a zygote, on top of the memory that it shares with the zygote."""
     for number, ceiling in rlimits:

@@ -7,15 +7,18 @@ root; the view itself is dropped, so that no path leads back. Standard library o
     /usr        the host's programs and libraries, read-only
     /python     the base Python's prefix, where it is not below /usr
     /templates  root file systems of the templates
+    /layers     saved layers: what paused sandboxes and snapshots have written
     /packages   capibara6_guest and capibara6_sandbox, as zygotes import them
     /dev        null, zero, full, random, urandom, tty and mount points for shm and pts
     /proc       of the nursery's processes; without one in sight, a user namespace may mount none
     /stage      where a sandbox assembles its root
 """
 
+import contextlib
 import functools
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -44,9 +47,17 @@ class Root:
     shm_bytes: int
     python_prefix: str  # of the template's base Python; "" if below /usr
     privileged: bool  # whether the sandbox has a range of ids, or a single one
+    layers: Sequence[str] = ()  # saved ones between template and writable layer, lowest first
 
 
-def enter_nursery(view: Path, templates: Path, packages: Path, python_prefixes: list[str]) -> None:
+def layer_tree(name: str) -> str:
+    """Return where the nursery sees the files of a saved layer."""
+    return f"/layers/{name}/tree"
+
+
+def enter_nursery(
+    view: Path, templates: Path, layers: Path, packages: Path, python_prefixes: list[str]
+) -> None:
     """Replace this process's root by the nursery's view, assembled on the empty directory `view`.
 
     Raises:
@@ -56,6 +67,7 @@ def enter_nursery(view: Path, templates: Path, packages: Path, python_prefixes: 
     linux.mount("tmpfs", str(view), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
     _bind("/usr", view / "usr", _READ_ONLY)
     _bind(str(templates), view / "templates", _NO_SUID_DEV)
+    _bind(str(layers), view / "layers", _NO_SUID_DEV)
     for name in PACKAGES:
         _bind(str(packages / name), view / "packages" / name, _READ_ONLY)
     for prefix in python_prefixes:
@@ -108,14 +120,42 @@ def enter_template(template: str, python_prefix: str) -> None:
     linux.change_root(str(root))
 
 
-def enter_sandbox(root: Root) -> None:
+def map_layers(layers: Sequence[str], pid: int) -> list[int]:
+    """Return mounts of saved layers whose owners are those of a child's user namespace.
+
+    Raises:
+        OSError: a layer is gone, or its file system cannot map ids.
+    """
+    mounts: list[int] = []
+    namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for name in layers:
+            mounts.append(linux.mapped_mount(layer_tree(name), _READ_ONLY, namespace))
+    except OSError:
+        for mount in mounts:
+            os.close(mount)
+        raise
+    finally:
+        os.close(namespace)
+    return mounts
+
+
+def enter_sandbox(root: Root, mounts: Sequence[int]) -> int:
     """Assemble a sandbox's root and make it this process's; in the new namespaces, as their root.
+
+    Args:
+        root: what to assemble.
+        mounts: of its layers, where they had to be mapped; they are closed.
+
+    Returns:
+        A descriptor of the writable layer, which no path leads to any more.
 
     Raises:
         OSError: a mount was refused; the message names it.
     """
-    _mount_overlay(root)
+    upper = _mount_overlay(root, mounts)
     new = Path("/stage/root")
+    _refuse_detours(new, root)
     _mount_shared(new, root.python_prefix)
     guest = f"{new}{GUEST_PACKAGES}/capibara6_guest"
     linux.mount("/packages/capibara6_guest", guest, None, MS_BIND)
@@ -127,17 +167,57 @@ def enter_sandbox(root: Root) -> None:
     linux.mount("proc", f"{new}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     linux.set_host_name(root.host_name)
     linux.change_root(str(new))
+    if root.layers:
+        _rename_host(root.host_name)
+    return upper
 
 
-def _mount_overlay(root: Root) -> None:
+def _mount_overlay(root: Root, mounts: Sequence[int]) -> int:
     size = f"mode=0755,size={root.disk_bytes},nr_inodes={root.inodes}"
     linux.mount("tmpfs", "/stage", "tmpfs", MS_NOSUID | MS_NODEV, size)
     for name in ("upper", "work", "root"):
         os.mkdir(f"/stage/{name}", 0o755)
-    _fill_upper(root)
-    layers = f"lowerdir=/templates/{root.template}/rootfs,upperdir=/stage/upper,workdir=/stage/work"
+    lower = [*reversed(_attach_layers(root, mounts)), f"/templates/{root.template}/rootfs"]
+    if len(lower) == 1:
+        _fill_upper(root)
+    layers = f"lowerdir={':'.join(lower)},upperdir=/stage/upper,workdir=/stage/work"
     options = layers + ",userxattr"
     linux.mount("overlay", "/stage/root", "overlay", MS_NOSUID | MS_NODEV, options)
+    return os.open("/stage/upper", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _attach_layers(root: Root, mounts: Sequence[int]) -> list[str]:
+    """Return the paths of the saved layers, lowest first."""
+    if not mounts:
+        return [layer_tree(name) for name in root.layers]
+    paths = []
+    for number, mount in enumerate(mounts):
+        path = f"/stage/{number}"  # short: all of them go into one page of options
+        os.mkdir(path)
+        linux.attach_mount(mount, path)
+        os.close(mount)
+        paths.append(path)
+    return paths
+
+
+def _refuse_detours(new: Path, root: Root) -> None:
+    """See that no directory above a mount point was replaced by a link in a saved layer.
+
+    Mount points themselves cannot be replaced from inside, but what is above them can.
+    """
+    for path in (GUEST_PACKAGES, root.python_prefix) if root.layers else ():
+        place = f"{new}{path}"
+        if os.path.realpath(place) != place:
+            raise OSError(f"a link stands in the way to {path} in the saved files")
+
+
+def _rename_host(name: str) -> None:
+    """Renew /etc/hostname; from inside, where a guest's links lead nowhere but to its own files."""
+    path = "/etc/hostname"
+    with contextlib.suppress(OSError):  # a guest can have made /etc what it likes
+        os.unlink(path)
+    with contextlib.suppress(OSError):
+        _write_file(path, f"{name}\n")
 
 
 def _fill_upper(root: Root) -> None:

@@ -39,6 +39,7 @@ class Template:
     environment: Environment
     limits: Limits = field(default_factory=Limits)
     timeout_s: int = 300
+    layers: tuple[str, ...] = ()  # saved ones above the environment, lowest first
 
 
 BASE: Final = Environment("base", "")

@@ -10,6 +10,11 @@ all, so that a server killed with -9 leaves no process. Requests ("op"):
     sandbox   a Root, "uid_base", "rlimits"
               fds: listener, control, cgroup.procs...                     -> {}, [pidfd]
     zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
+    copy      "uid_base"; fds: from (a writable layer), to, report          -> {}, [pidfd]
+    discard   "name"; fds: the folder it lies in, report                    -> {}, [pidfd]
+
+The last two are done by forks of their own, which write {"bytes", "inodes"} or {"error"} to the
+report; here, because an ordinary user's server has no other process that may read all files.
 
 Standard library only, single-threaded, trusted.
 """
@@ -22,19 +27,22 @@ import encodings.utf_8  # codecs are found by name at run time, when no path lea
 import gc
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from capibara6_guest import sandbox_init
-from capibara6_sandbox.isolation import capabilities, identity, linux, rootfs, seccomp
+from capibara6_sandbox.isolation import capabilities, identity, layers, linux, rootfs, seccomp
 from capibara6_sandbox.zygote import children
 from capibara6_sandbox.zygote.channel import Channel
 
 CHANNEL_FD: Final = 3
+LAYERS_MAX: Final = 32  # below one sandbox
 TEMPLATE_PYTHON: Final = "/opt/venv/bin/python"
 
 _ALL_NAMESPACES = sum(linux.NAMESPACES.values())
@@ -90,6 +98,7 @@ class Nursery:
         rootfs.enter_nursery(
             Path(setup["view"]),
             Path(setup["templates"]),
+            Path(setup["layers"]),
             Path(setup["packages"]),
             setup["python_prefixes"],
         )
@@ -107,6 +116,9 @@ class Nursery:
             return self._fork_sandbox(message, fds)
         if operation == "zygote":
             return self._start_zygote(message, fds)
+        if operation in ("copy", "discard"):
+            work = self._copy if operation == "copy" else _discard
+            return _fork_work(lambda: work(message, fds), fds[-1])
         raise ValueError(f"no operation {operation!r}")
 
     def _fork_sandbox(
@@ -115,39 +127,50 @@ class Nursery:
         uid_base, rlimits = message.pop("uid_base"), message.pop("rlimits")
         root = rootfs.Root(**message, privileged=self._privileged)
         rootfs.read_owned(root.template)  # once for all forks
-        gate_reading, gate_writing = os.pipe2(os.O_CLOEXEC)
-        pid, pidfd = linux.clone3(_ALL_NAMESPACES)
-        if pid == 0:
-            os.close(gate_writing)
-            self._become_sandbox(root, gate_reading, fds, rlimits)
-        os.close(gate_reading)
-        try:
-            identity.map_child(pid, uid_base if self._privileged else None)
-            os.write(gate_writing, b"1")
-        finally:
-            os.close(gate_writing)
+        gate, inner_gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with gate, inner_gate:
+            pid, pidfd = linux.clone3(_ALL_NAMESPACES)
+            if pid == 0:
+                gate.close()
+                self._become_sandbox(root, inner_gate, fds, rlimits)
+            try:
+                self._open_gate(gate, root, pid, uid_base)
+            except OSError:
+                os.close(pidfd)  # it ends by itself: its gate closes
+                raise
         return {}, [pidfd]
 
+    def _open_gate(self, gate: socket.socket, root: rootfs.Root, pid: int, uid_base: int) -> None:
+        """Map a child's ids, and let it go on with mounts of its layers that only we can make."""
+        identity.map_child(pid, uid_base if self._privileged else None)
+        mounts = rootfs.map_layers(root.layers, pid) if self._privileged else []
+        try:
+            socket.send_fds(gate, [b"1"], mounts)
+        finally:
+            for mount in mounts:
+                os.close(mount)
+
     def _become_sandbox(
-        self, root: rootfs.Root, gate: int, fds: list[int], rlimits: list[tuple[int, int]]
+        self, root: rootfs.Root, gate: socket.socket, fds: list[int], rlimits: list[tuple[int, int]]
     ) -> NoReturn:
         try:
             children.forget_signals()
-            if not os.read(gate, 1):
+            opened, mounts, _, _ = socket.recv_fds(gate, 1, LAYERS_MAX)
+            if not opened:
                 os._exit(1)
-            sandbox_init.run(fds, lambda: self._wall_in(root, fds), rlimits)
+            sandbox_init.run(fds, lambda: self._wall_in(root, fds, mounts), rlimits)
         except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
             traceback.print_exc()
         finally:
             os._exit(1)
 
-    def _wall_in(self, root: rootfs.Root, fds: list[int]) -> None:
+    def _wall_in(self, root: rootfs.Root, fds: list[int], mounts: list[int]) -> int:
         linux.set_process_name("c6-agent")
-        linux.close_all_except({0, 1, 2, *fds})
+        linux.close_all_except({0, 1, 2, *fds, *mounts})
         if self._privileged:
             identity.become(0)
         os.setsid()
-        rootfs.enter_sandbox(root)
+        upper = rootfs.enter_sandbox(root, mounts)
         sandbox_init.raise_loopback()
         identity.limit_resources()
         allowed = capabilities.SANDBOX_ROOT if self._privileged else capabilities.NONE
@@ -155,6 +178,11 @@ class Nursery:
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
         linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
         linux.install_seccomp_filter(self._filter)
+        return upper
+
+    def _copy(self, message: dict[str, Any], fds: list[int]) -> dict[str, int]:
+        owners = layers.Owners.leaving(message["uid_base"] if self._privileged else None)
+        return layers.LayerCopy(fds[0], fds[1], owners).run()
 
     def _start_zygote(
         self, message: dict[str, Any], fds: list[int]
@@ -177,6 +205,31 @@ class Nursery:
             traceback.print_exc()
         finally:
             os._exit(1)
+
+
+def _discard(message: dict[str, Any], fds: list[int]) -> dict[str, int]:
+    shutil.rmtree(message["name"], dir_fd=fds[0])
+    return {}
+
+
+def _fork_work(
+    work: Callable[[], dict[str, int]], report: int
+) -> tuple[dict[str, Any], list[int]]:
+    """Do `work` in a fork, which writes what comes of it to `report` and ends."""
+    pid = os.fork()
+    if pid:
+        return {}, [os.pidfd_open(pid)]
+    try:
+        children.forget_signals()
+        identity.open_many_files()
+        answer: dict[str, Any] = work()
+    except OSError as cause:
+        answer = {"error": str(cause)}
+    except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
+        traceback.print_exc()
+        os._exit(1)
+    os.write(report, json.dumps(answer).encode())
+    os._exit(0)
 
 
 if __name__ == "__main__":
