@@ -34,9 +34,7 @@ _PACKET_BYTES_MAX: Final = 128 * 1024
 _FDS_MAX: Final = 3
 
 
-def run(
-    fds: list[int], wall_in: Callable[[], int], rlimits: Sequence[tuple[int, int]]
-) -> NoReturn:
+def run(fds: list[int], wall_in: Callable[[], int], rlimits: Sequence[tuple[int, int]]) -> NoReturn:
     """Become the agent.
 
     Args:

@@ -244,9 +244,9 @@ class Machine:
 
 async def _readable(end: socket.socket) -> None:
     loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    loop.add_reader(end, lambda: ready.done() or ready.set_result(None))
+    ready = asyncio.Event()
+    loop.add_reader(end, ready.set)
     try:
-        await ready
+        await ready.wait()
     finally:
         loop.remove_reader(end)

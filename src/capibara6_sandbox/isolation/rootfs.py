@@ -130,7 +130,8 @@ def map_layers(layers: Sequence[str], pid: int) -> list[int]:
     namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     try:
         for name in layers:
-            mounts.append(linux.mapped_mount(layer_tree(name), _READ_ONLY, namespace))
+            mount = linux.mapped_mount(layer_tree(name), _READ_ONLY, namespace)
+            mounts.append(mount)
     except OSError:
         for mount in mounts:
             os.close(mount)

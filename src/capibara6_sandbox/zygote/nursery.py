@@ -212,9 +212,7 @@ def _discard(message: dict[str, Any], fds: list[int]) -> dict[str, int]:
     return {}
 
 
-def _fork_work(
-    work: Callable[[], dict[str, int]], report: int
-) -> tuple[dict[str, Any], list[int]]:
+def _fork_work(work: Callable[[], dict[str, int]], report: int) -> tuple[dict[str, Any], list[int]]:
     """Do `work` in a fork, which writes what comes of it to `report` and ends."""
     pid = os.fork()
     if pid:
