@@ -4,8 +4,10 @@ The server holds the other end of a control socket (one JSON packet a message, w
 
     to us      {"adopt": context id, "cwd": path}, fds: kernel, stdout, stderr
                {"env": {...}}                    variables for everything that is started later
+               {"pause": true or false}          stop the clock, and with true the programs too
+               {"resume": true}                  undo that
     from us    {"ready": true}, fd: the writable layer; or {"failed": text}
-               {"adopted": true}
+               {"adopted": true}, {"paused": true}, {"resumed": true}
 
 When the control socket closes, the server is gone and so is the sandbox.
 """
@@ -25,6 +27,7 @@ from capibara6_guest.agent import Agent
 from capibara6_guest.contexts import Contexts
 from capibara6_guest.health import serve_health
 from capibara6_guest.operations import operations
+from capibara6_guest.pausing import PausableLoop, Programs
 from capibara6_guest.spawn import limit_spawned_to, reap
 
 _SIOCGIFFLAGS: Final = 0x8913
@@ -50,7 +53,8 @@ def run(fds: list[int], wall_in: Callable[[], int], rlimits: Sequence[tuple[int,
         control.send(json.dumps({"failed": str(cause)}).encode())
         os._exit(1)
     limit_spawned_to(tuple(fds[2:]), rlimits)
-    asyncio.run(_serve(socket.socket(fileno=fds[0]), control, layer))
+    with asyncio.Runner(loop_factory=PausableLoop) as runner:
+        runner.run(_serve(socket.socket(fileno=fds[0]), control, layer))
     os._exit(0)
 
 
@@ -62,7 +66,7 @@ async def _serve(listener: socket.socket, control: socket.socket, layer: int) ->
     control.setblocking(False)
     loop.add_signal_handler(signal.SIGCHLD, reap)
     loop.add_signal_handler(signal.SIGTERM, gone.set)
-    loop.add_reader(control, _take_order, control, contexts, gone)
+    loop.add_reader(control, _take_order, control, contexts, gone, Programs())
     health = asyncio.create_task(serve_health())
     serving = asyncio.create_task(Agent(operations(contexts)).serve(listener))
     socket.send_fds(control, [b'{"ready": true}'], [layer])
@@ -72,7 +76,9 @@ async def _serve(listener: socket.socket, control: socket.socket, layer: int) ->
     health.cancel()
 
 
-def _take_order(control: socket.socket, contexts: Contexts, gone: asyncio.Event) -> None:
+def _take_order(
+    control: socket.socket, contexts: Contexts, gone: asyncio.Event, programs: Programs
+) -> None:
     packet, fds, _, _ = socket.recv_fds(control, _PACKET_BYTES_MAX, _FDS_MAX)
     if not packet:
         gone.set()
@@ -83,6 +89,28 @@ def _take_order(control: socket.socket, contexts: Contexts, gone: asyncio.Event)
         control.send(b'{"adopted": true}')
     if "env" in order:
         contexts.set_environment(order["env"])
+    if "pause" in order:
+        control.send(_pause(programs, with_programs=order["pause"]))
+    if "resume" in order:
+        programs.go_on()
+        _clock().continue_time()
+        control.send(b'{"resumed": true}')
+
+
+def _pause(programs: Programs, *, with_programs: bool) -> bytes:
+    try:
+        if with_programs:
+            programs.stop()
+    except RuntimeError as cause:
+        return json.dumps({"failed": str(cause)}).encode()
+    _clock().stop_time()
+    return b'{"paused": true}'
+
+
+def _clock() -> PausableLoop:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, PausableLoop)
+    return loop
 
 
 def raise_loopback() -> None:
@@ -108,7 +136,7 @@ async def rehearse() -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with ours, theirs, listener:
         ours.send(json.dumps({"env": {"PATH": os.defpath}}).encode())
-        _take_order(theirs, contexts, asyncio.Event())
+        _take_order(theirs, contexts, asyncio.Event(), Programs())
         serving = asyncio.create_task(Agent(operations(contexts)).serve(listener))
         await asyncio.sleep(0)
         serving.cancel()

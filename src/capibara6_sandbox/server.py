@@ -62,11 +62,23 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--idle-timeout", type=float, default=0, help="stop after seconds idle")
     serve.add_argument("--pool", type=int, default=2, help="ready sandboxes of each template")
     serve.add_argument("--max-sandboxes", type=int, default=1000)
+    serve.add_argument(
+        "--max-timeout",
+        type=_seconds,
+        default=os.environ.get("CAPIBARA6_MAX_TIMEOUT_S", "86400"),
+        help="longest lifetime in seconds, 0: no limit; default: $CAPIBARA6_MAX_TIMEOUT_S, 24 h",
+    )
     builder = commands.add_parser("build", help="build the templates, and print where they lie")
     builder.add_argument("--data", type=Path, default=None, help="default: $CAPIBARA6_HOME")
     doctor = commands.add_parser("doctor", help="say which walls hold on this machine")
     doctor.add_argument("--json", action="store_true")
     return parser
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a number of seconds, not {text!r}")
+    return int(text)
 
 
 def data_folder() -> Path:
@@ -105,7 +117,8 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         await keeper.start(_report_progress)
-        app = create_app(keeper, key, arguments.domain or f"{host}:{port}")
+        domain = arguments.domain or f"{host}:{port}"
+        app = create_app(keeper, key, domain, arguments.max_timeout)
         async with _serving(app, listener):
             _announce(f"http://{host}:{port}", key, keeper.degraded, arguments.state)
             await _wait_for_end(keeper, stop, arguments.idle_timeout)
@@ -187,7 +200,7 @@ async def _wait_for_end(keeper: Keeper, stop: asyncio.Event, idle_timeout_s: flo
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_IDLE_CHECK_S):
                 await stop.wait()
-        if any(True for _ in keeper.all()):
+        if keeper.busy:
             last_used = time.monotonic()
         if idle_timeout_s and time.monotonic() - last_used > idle_timeout_s:
             _log.info("idle", seconds=idle_timeout_s)

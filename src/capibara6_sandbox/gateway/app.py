@@ -7,17 +7,18 @@ from capibara6_sandbox.gateway.envd import create_envd_app
 from capibara6_sandbox.host.keeper import Keeper
 
 
-def create_app(keeper: Keeper, key: str, domain: str) -> Dispatcher:
+def create_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int) -> Dispatcher:
     """Build the server's ASGI application.
 
     Args:
         keeper: all sandboxes.
         key: the API key of the control plane.
         domain: what sandboxes report as their domain, with port.
+        timeout_s_max: the longest lifetime that may be asked for; 0 for no limit.
     """
     return Dispatcher(
         keeper,
-        create_control_app(keeper, key, domain),
+        create_control_app(keeper, key, domain, timeout_s_max),
         create_envd_app(),
         create_code_interpreter_app(),
     )

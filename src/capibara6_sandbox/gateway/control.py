@@ -1,11 +1,9 @@
 """E2B's control plane: sandboxes are created, found, extended and ended here."""
 
 import json
-import urllib.parse
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -16,74 +14,31 @@ from capibara6_guest.wire import CallError
 from capibara6_sandbox import __version__
 from capibara6_sandbox.errors import BadRequestError, NotFoundError, SandboxServerError
 from capibara6_sandbox.gateway import failures
-from capibara6_sandbox.gateway.bodies import Variables, read_model
+from capibara6_sandbox.gateway.bodies import read_model
+from capibara6_sandbox.gateway.control_bodies import NewSandbox
+from capibara6_sandbox.gateway.descriptions import describe, detail, handle
 from capibara6_sandbox.gateway.keys import KeyMiddleware
+from capibara6_sandbox.gateway.life_calls import LifeCalls, check_timeout, path_id
 from capibara6_sandbox.gateway.listing import Page, select_sandboxes
-from capibara6_sandbox.gateway.metrics import samples, timestamp
+from capibara6_sandbox.gateway.metrics import samples
 from capibara6_sandbox.host import sandbox as host
 from capibara6_sandbox.host.keeper import Keeper
-from capibara6_sandbox.host.sandbox import Sandbox
 from capibara6_sandbox.isolation.limits import MIB
 from capibara6_sandbox.templates.catalog import TEMPLATES
 
-# Announces to clients which features of envd they may use; 0.6.4 enables every gate of SDK 2.63.
-ENVD_VERSION: Final = "0.6.4"
-TIMEOUT_S_MAX: Final = 24 * 3600
 ENV_BYTES_MAX: Final = 60_000  # with our own, they fit into one packet to the agent
-_CLIENT_ID: Final = "capibara6"
-
-Timeout = Annotated[int, Field(ge=1, le=TIMEOUT_S_MAX)]
 
 
-class Network(BaseModel):
-    """Which traffic a sandbox may have; sandboxes have none yet but previews."""
-
-    model_config = ConfigDict(extra="ignore")
-    allowPublicTraffic: bool | None = None  # noqa: N815 - names of the wire
-
-
-class NewSandbox(BaseModel):
-    """The body of a create call; what E2B adds later is ignored."""
-
-    model_config = ConfigDict(extra="ignore")
-    templateID: str  # noqa: N815
-    timeout: Timeout = 15
-    metadata: dict[str, str] | None = None
-    envVars: Variables | None = None  # noqa: N815
-    autoPause: bool = False  # noqa: N815
-    secure: bool | None = None
-    network: Network | None = None
-    volumeMounts: list[Any] | None = None  # noqa: N815
-    mcp: dict[str, Any] | None = None
-
-
-class TimeoutBody(BaseModel):
-    """The body of a call that sets a lifetime."""
-
-    timeout: Timeout
-
-
-class RefreshBody(BaseModel):
-    """The body of a call that lengthens a life; E2B's own default is 15 s."""
-
-    duration: Annotated[int, Field(ge=0, le=3600)] = 15
-
-
-class ConnectBody(BaseModel):
-    """The body of a connect call: without a timeout, the lifetime stays as it is."""
-
-    timeout: Timeout | None = None
-
-
-def create_control_app(keeper: Keeper, key: str, domain: str) -> Starlette:
+def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int) -> Starlette:
     """Build the control plane.
 
     Args:
         keeper: all sandboxes.
         key: the accepted API key.
         domain: what sandboxes report as their domain, with port; used by `get_host`.
+        timeout_s_max: the longest lifetime that may be asked for; 0 for no limit.
     """
-    control = Control(keeper, domain)
+    control = Control(keeper, domain, timeout_s_max)
     return Starlette(
         routes=[
             Route("/health", control.health),
@@ -92,11 +47,7 @@ def create_control_app(keeper: Keeper, key: str, domain: str) -> Starlette:
             Route("/sandboxes", control.list, methods=["GET"]),
             Route("/v2/sandboxes", control.list, methods=["GET"]),
             Route("/sandboxes/{id}", control.info, methods=["GET"]),
-            Route("/sandboxes/{id}", control.kill, methods=["DELETE"]),
-            Route("/sandboxes/{id}/timeout", control.set_timeout, methods=["POST"]),
-            Route("/sandboxes/{id}/refreshes", control.refresh, methods=["POST"]),
-            Route("/sandboxes/{id}/connect", control.connect, methods=["POST"]),
-            Route("/v2/sandboxes/{id}/connect", control.connect, methods=["POST"]),
+            *LifeCalls(keeper, domain, timeout_s_max).routes(),
             Route("/sandboxes/{id}/metrics", control.metrics, methods=["GET"]),
             Route("/templates", control.templates, methods=["GET"]),
         ],
@@ -118,9 +69,10 @@ async def _no_route(request: Request, failure: Exception) -> JSONResponse:
 class Control:
     """The endpoints."""
 
-    def __init__(self, keeper: Keeper, domain: str) -> None:
+    def __init__(self, keeper: Keeper, domain: str, timeout_s_max: int) -> None:
         self._keeper = keeper
         self._domain = domain
+        self._timeout_s_max = timeout_s_max
 
     async def health(self, request: Request) -> Response:
         """Answer that the server lives."""
@@ -140,6 +92,7 @@ class Control:
             known = ", ".join(TEMPLATES)
             raise NotFoundError(f"There is no template '{body.templateID}'. Known: {known}.")
         _refuse_unsupported(body)
+        check_timeout(body.timeout, self._timeout_s_max)
         _refuse_large(body.envVars or {})
         public = body.network is None or body.network.allowPublicTraffic is not False
         sandbox = await self._keeper.create(
@@ -150,89 +103,28 @@ class Control:
                 env=body.envVars or {},
                 secure=bool(body.secure) if secure is None else secure,
                 allow_public_traffic=public,
+                auto_pause=body.autoPause,
+                auto_pause_memory=body.autoPauseMemory,
+                auto_resume=body.autoResume is not None and body.autoResume.enabled,
             )
         )
-        return JSONResponse(self._handle(sandbox), 201)
-
-    def _handle(self, sandbox: Sandbox) -> dict[str, Any]:
-        """Build what a client needs to reach the sandbox."""
-        return {
-            "sandboxID": sandbox.id,
-            "templateID": sandbox.template.name,
-            "alias": sandbox.template.name,
-            "clientID": _CLIENT_ID,
-            "envdVersion": ENVD_VERSION,
-            "envdAccessToken": sandbox.envd_access_token or None,
-            "trafficAccessToken": sandbox.traffic_access_token or None,
-            "domain": self._domain,
-        }
+        return JSONResponse(handle(sandbox, self._domain), 201)
 
     async def list(self, request: Request) -> Response:
         """List sandboxes by metadata, state and template, page by page, newest first."""
         page = Page.from_query(request.query_params)
         chosen, token = select_sandboxes(self._keeper.all(), page)
         headers = {"x-next-token": token} if token else {}
-        return JSONResponse([self._describe(sandbox) for sandbox in chosen], headers=headers)
+        return JSONResponse([describe(sandbox) for sandbox in chosen], headers=headers)
 
     async def info(self, request: Request) -> Response:
         """Describe one sandbox."""
-        sandbox = self._find(request)
-        detail = self._describe(sandbox) | {"domain": self._domain}
-        if sandbox.envd_access_token:
-            detail["envdAccessToken"] = sandbox.envd_access_token
-        detail["lifecycle"] = {"autoResume": False, "onTimeout": "kill"}
-        return JSONResponse(detail)
-
-    def _describe(self, sandbox: Sandbox) -> dict[str, Any]:
-        limits = sandbox.template.limits
-        return {
-            "sandboxID": sandbox.id,
-            "templateID": sandbox.template.name,
-            "alias": sandbox.template.name,
-            "clientID": _CLIENT_ID,
-            "startedAt": timestamp(sandbox.started_at),
-            "endAt": timestamp(sandbox.ends_at),
-            "envdVersion": ENVD_VERSION,
-            "cpuCount": max(1, round(limits.cpus)),
-            "memoryMB": limits.memory_bytes // MIB,
-            "diskSizeMB": limits.disk_bytes // MIB,
-            "metadata": dict(sandbox.request.metadata),
-            "state": "running",
-        }
-
-    def _find(self, request: Request) -> Sandbox:
-        return self._keeper.get(urllib.parse.unquote(request.path_params["id"]))
-
-    async def kill(self, request: Request) -> Response:
-        """End a sandbox."""
-        await self._keeper.kill(request.path_params["id"])
-        return Response(status_code=204)
-
-    async def set_timeout(self, request: Request) -> Response:
-        """Set the time from now after which a sandbox ends."""
-        sandbox = self._find(request)
-        body = await read_model(request, TimeoutBody)
-        self._keeper.set_timeout(sandbox, body.timeout)
-        return Response(status_code=204)
-
-    async def refresh(self, request: Request) -> Response:
-        """Let a sandbox live for some time from now, if that is longer than it would."""
-        sandbox = self._find(request)
-        body = await read_model(request, RefreshBody)
-        self._keeper.set_timeout(sandbox, body.duration, only_longer=True)
-        return Response(status_code=204)
-
-    async def connect(self, request: Request) -> Response:
-        """Give a client what it needs to reach a running sandbox; may lengthen its life."""
-        sandbox = self._find(request)
-        body = await read_model(request, ConnectBody)
-        if body.timeout is not None:
-            self._keeper.set_timeout(sandbox, body.timeout, only_longer=True)
-        return JSONResponse(self._handle(sandbox))
+        return JSONResponse(detail(self._keeper.find(path_id(request)), self._domain))
 
     async def metrics(self, request: Request) -> Response:
         """Return what a sandbox uses now, in E2B's form and with the peak that limits need."""
-        return JSONResponse(samples(self._find(request), request.query_params, datetime.now(UTC)))
+        sandbox = self._keeper.find(path_id(request))
+        return JSONResponse(samples(sandbox, request.query_params, datetime.now(UTC)))
 
     async def templates(self, request: Request) -> Response:
         """List what sandboxes can be made of."""
@@ -262,8 +154,14 @@ def _refuse_large(env: dict[str, str]) -> None:
 
 def _refuse_unsupported(body: NewSandbox) -> None:
     """Say no to what would otherwise be silently different from what was asked."""
-    if body.autoPause:
-        raise BadRequestError("autoPause: this server cannot pause sandboxes yet; leave it out.")
+    if not body.autoPauseMemory and not body.autoPause:
+        raise BadRequestError("autoPauseMemory=false only applies when autoPause is true.")
+    if not body.autoPauseMemory and body.autoResume is not None and body.autoResume.enabled:
+        raise BadRequestError(
+            "autoPauseMemory=false (filesystem-only auto-pause) cannot be combined with autoResume:"
+            " a filesystem-only snapshot cannot be auto-resumed by traffic and must be resumed"
+            " explicitly."
+        )
     if body.volumeMounts:
         raise BadRequestError("volumeMounts: this server has no volumes yet; leave it out.")
     if body.mcp:

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from capibara6_sandbox.errors import NotFoundError
+from capibara6_sandbox.errors import NotFoundError, StartError
 from capibara6_sandbox.gateway.envd import SIGNED_OPERATIONS, signature_matches
 from capibara6_sandbox.gateway.failures import sandbox_gone
 from capibara6_sandbox.host.keeper import Keeper
@@ -45,8 +45,8 @@ class Dispatcher:
             return
         port, sandbox_id = target
         try:
-            sandbox = self._keeper.get(sandbox_id)
-        except NotFoundError:
+            sandbox = await self._keeper.reach(sandbox_id)
+        except (NotFoundError, StartError):
             await sandbox_gone(sandbox_id)(scope, receive, send)
             return
         await self._choose(sandbox, port, headers)({**scope, "sandbox": sandbox}, receive, send)

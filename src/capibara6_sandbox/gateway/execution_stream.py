@@ -121,7 +121,7 @@ class ExecutionStream:
         return {"type": "error", "name": "OutOfMemory", "value": text, "traceback": text}
 
     def _count_oom_kills(self) -> int:
-        usage = self._sandbox.machine.usage()
+        usage = self._sandbox.usage()
         return usage.oom_kills if usage else 0
 
 

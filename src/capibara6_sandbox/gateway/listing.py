@@ -75,7 +75,7 @@ def _decode(token: str) -> str:
 
 def select_sandboxes(sandboxes: Iterable[Sandbox], page: Page) -> tuple[list[Sandbox], str]:
     """Return one page, and the token of the next one ("" if it is the last)."""
-    found = [s for s in sandboxes if "running" in page.states and _matches(s, page)]
+    found = [s for s in sandboxes if s.visible_state in page.states and _matches(s, page)]
     found.sort(key=lambda s: (s.started_at, s.id), reverse=not page.ascending)
     start = 0
     if page.after:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from starlette.datastructures import QueryParams
 
 from capibara6_sandbox.errors import BadRequestError
+from capibara6_sandbox.gateway.descriptions import timestamp
 from capibara6_sandbox.host.sandbox import Sandbox
 
 _SAMPLE_S: Final = 5  # how far from its moment a sample still stands for it, as in E2B's cloud
@@ -17,7 +18,7 @@ def samples(sandbox: Sandbox, query: QueryParams, now: datetime) -> list[dict[st
     Raises:
         BadRequestError: a bound of the interval is no time.
     """
-    usage = sandbox.machine.usage()
+    usage = sandbox.usage()
     if not _asks_for_now(query, now.timestamp()) or usage is None:
         return []
     limits = sandbox.template.limits
@@ -30,7 +31,7 @@ def samples(sandbox: Sandbox, query: QueryParams, now: datetime) -> list[dict[st
         "memUsed": usage.memory_bytes,
         "memTotal": limits.memory_bytes,
         "memCache": 0,
-        "diskUsed": 0,
+        "diskUsed": sandbox.disk_used_bytes(),
         "diskTotal": limits.disk_bytes,
         "cpuSeconds": usage.cpu_s,
         "memPeak": usage.memory_peak_bytes,
@@ -48,8 +49,3 @@ def _asks_for_now(query: QueryParams, now_s: float) -> bool:
             raise BadRequestError(f"{name} must be a time in Unix seconds, not {text!r}")
         bounds[name] = int(text)
     return bounds["start"] - _SAMPLE_S <= now_s <= bounds["end"] + _SAMPLE_S
-
-
-def timestamp(moment: datetime) -> str:
-    """Return a moment in UTC in the form that clients parse."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,20 +17,29 @@ class GuestLostError(Exception):
 class GuestCall:
     """One call under way; a context manager, whose exit closes the connection (and so cancels)."""
 
-    def __init__(self, socket_path: Path, operation: str, arguments: dict[str, Any]) -> None:
-        self._socket_path = socket_path
+    def __init__(self, client: "GuestClient", operation: str, arguments: dict[str, Any]) -> None:
+        self._client = client
         self._message = {"op": operation, **arguments}
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self.result: dict[str, Any] | None = None  # set when events() has ended
 
     async def __aenter__(self) -> Self:
+        if self._client.parked:
+            raise GuestLostError("the sandbox is paused")
         try:
-            self._reader, self._writer = await asyncio.open_unix_connection(str(self._socket_path))
+            path = str(self._client.socket_path)
+            self._reader, self._writer = await asyncio.open_unix_connection(path)
             self._writer.write(wire.encode_message(self._message))
         except OSError as cause:
             raise GuestLostError(f"the agent does not answer ({cause})") from None
+        self._client.enter(self)
         return self
+
+    def cut(self) -> None:
+        """End the connection at once, whatever is under way."""
+        if self._writer is not None:
+            self._writer.transport.abort()
 
     async def __aexit__(
         self,
@@ -39,6 +48,7 @@ class GuestCall:
         trace: TracebackType | None,
     ) -> None:
         if self._writer is not None:
+            self._client.leave(self)
             self._writer.close()
 
     async def send_data(self, data: bytes) -> None:
@@ -106,10 +116,36 @@ class GuestClient:
 
     def __init__(self, socket_path: Path) -> None:
         self.socket_path = socket_path
+        self.parked = False
+        self._calls: set[GuestCall] = set()
+
+    def park(self) -> None:
+        """Refuse calls, and cut those under way.
+
+        The agent must stand still by now: it takes a caller that leaves for one that gave up, and
+        would interrupt a kernel that cannot heed it.
+        """
+        self.parked = True
+        for call in self._calls:
+            call.cut()
+
+    def unpark(self) -> None:
+        """Take calls again."""
+        self.parked = False
+
+    def enter(self, call: GuestCall) -> None:
+        """Count a call as under way."""
+        self._calls.add(call)
+        if self.parked:
+            call.cut()
+
+    def leave(self, call: GuestCall) -> None:
+        """Count a call as done."""
+        self._calls.discard(call)
 
     def call(self, operation: str, **arguments: Any) -> GuestCall:
         """Prepare a streaming call; use it with `async with`."""
-        return GuestCall(self.socket_path, operation, arguments)
+        return GuestCall(self, operation, arguments)
 
     async def request(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Make a call without streams and return its result.

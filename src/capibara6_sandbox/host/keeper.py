@@ -1,37 +1,37 @@
-"""The keeper: starts sandboxes, knows them by id, and ends them.
+"""The keeper: knows all sandboxes by id, creates them, and ends them when their time is over.
 
-Owns the pool, the id ranges and the processes that sandboxes are forked from. What clients may ask
-for is decided in the gateway; what a machine is made of, in `machine`.
+What clients may ask for is decided in the gateway; how a sandbox is paused, in `lifecycle`; what a
+machine is made of, in `foundry`.
 """
 
 import asyncio
-import contextlib
-import secrets
-import string
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from capibara6_guest.wire import CallError
-from capibara6_sandbox.errors import NotFoundError, StartError, TooManySandboxesError
+from capibara6_sandbox.errors import (
+    ConflictError,
+    NotFoundError,
+    SandboxServerError,
+    StartError,
+    TooManySandboxesError,
+)
+from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
-from capibara6_sandbox.host.instance import Instance, clean_up_after_dead, run_folder
-from capibara6_sandbox.host.machine import Blueprint, Machine
-from capibara6_sandbox.host.parents import Parents
+from capibara6_sandbox.host.lifecycle import Lifecycle
+from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.pool import Pool
+from capibara6_sandbox.host.records import Records, SandboxRecord
 from capibara6_sandbox.host.sandbox import Deadline, Request, Sandbox
-from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups, find_cgroups
-from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
-from capibara6_sandbox.templates.build import BuiltEnvironment, Progress, build
-from capibara6_sandbox.templates.catalog import TEMPLATES, Template, environments
+from capibara6_sandbox.host.states import State
+from capibara6_sandbox.templates.build import Progress
+from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
-_ID_ALPHABET: Final = string.ascii_lowercase + string.digits
-_ID_LENGTH: Final = 20
-_FIRST_ID: Final = 1 << 30  # above every range that distributions hand out (/etc/subuid)
-_RANGES: Final = 16_000
+AUTO_RESUME_S_MIN: Final = 300  # what traffic wakes lives at least so long, as in E2B's cloud
 
 _log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ _log = structlog.get_logger()
 class KeeperSettings:
     """What a server is told at its start."""
 
-    data: Path  # holds the built templates
+    data: Path  # holds the built templates, paused sandboxes and snapshots
     sandboxes_max: int = 1_000
     pool_size: int = 2  # ready sandboxes of each template in use
     warm_templates: tuple[str, ...] = ("code-interpreter-v1",)  # pooled from the start
@@ -51,75 +51,52 @@ class Keeper:
 
     def __init__(self, settings: KeeperSettings) -> None:
         self._settings = settings
+        self.foundry = Foundry(settings.data)
         self._sandboxes: dict[str, Sandbox] = {}
         self._deadlines: dict[str, Deadline] = {}
         self._creating = 0  # asked for, and not among the sandboxes yet
-        self._built: dict[str, BuiltEnvironment] = {}
-        self._ranges = list(range(_RANGES, 0, -1))
-        self._ending: set[asyncio.Task[None]] = set()
-        self._instance: Instance | None = None
-        self._parents: Parents | None = None
-        self._cgroups: Cgroups | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._pool = Pool(self._start, self._dispose, settings.pool_size)
-        self.privileged = has_id_ranges()
-        self.degraded: list[str] = []  # layers that this machine does not offer, for people
+        self._lifecycle: Lifecycle | None = None
 
     async def start(self, progress: Progress) -> None:
-        """Build what is missing, start the zygotes, and fill the pool.
+        """Build what is missing, start the zygotes, find what was paused, and fill the pool.
 
         Raises:
             TemplateBuildError, ZygoteError, OSError: with what is missing on this machine.
         """
-        parent = run_folder()
-        clean_up_after_dead(parent, _log.warning)
-        self._instance = Instance(parent)
-        self._find_cgroups(self._instance.name)
-        if not self.privileged:
-            self._degrade("no ranges of ids: all sandboxes run under this server's own user id")
-        await self._build_environments(progress)
-        progress(0.9, "starting the zygotes")
-        self._layers.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._parents = Parents(
-            self._instance.view,
-            self._templates,
-            self._layers,
-            self._built,
-            privileged=self.privileged,
-        )
-        await self._parents.start()
+        await self.foundry.start(progress)
+        records = Records(self.foundry.space.folder / ".paused", SandboxRecord)
+        self._lifecycle = Lifecycle(self.foundry, records, self._watch)
+        for record in records.load():
+            self._find_again(record)
+        await self.foundry.remove_strays()
         for name in self._settings.warm_templates:
             await self._pool.keep_ready(TEMPLATES[name])
         progress(1.0, "ready")
 
     @property
-    def _templates(self) -> Path:
-        return self._settings.data / "templates"
+    def degraded(self) -> list[str]:
+        """What this machine does not offer, for people."""
+        return self.foundry.degraded
 
     @property
-    def _layers(self) -> Path:
-        return self._settings.data / "layers"
+    def lifecycle(self) -> Lifecycle:
+        """The steps of sandboxes' lives."""
+        assert self._lifecycle is not None, "the keeper has been started"
+        return self._lifecycle
 
-    def _find_cgroups(self, name: str) -> None:
-        try:
-            self._cgroups = find_cgroups(name)
-        except OSError as cause:
-            self._degrade(f"no cgroups ({cause}): only rlimits bound memory and processes")
-
-    def _degrade(self, what: str) -> None:
-        self.degraded.append(what)
-        _log.warning("degraded", what=what)
-
-    async def _build_environments(self, progress: Progress) -> None:
-        loop = asyncio.get_running_loop()
-        needed = environments()
-        for number, environment in enumerate(needed):
-
-            def report(fraction: float, message: str, number: int = number) -> None:
-                done = 0.9 * (number + fraction) / len(needed)
-                loop.call_soon_threadsafe(progress, done, message)
-
-            built = await asyncio.to_thread(build, environment, self._templates, report)
-            self._built[environment.name] = built
+    def _find_again(self, record: SandboxRecord) -> None:
+        """Take up a sandbox that an earlier run of this server paused."""
+        environment = self.foundry.environment(record.template.environment)
+        self.foundry.space.hold(record.layers)
+        if environment is None:
+            name = record.template.environment
+            _log.error("paused_sandbox_without_template", sandbox_id=record.id, template=name)
+            return
+        sandbox = Sandbox(record.id, self.foundry.parents)
+        sandbox.recall(record, record.template.template(environment))
+        self._sandboxes[sandbox.id] = sandbox
 
     async def create(self, request: Request) -> Sandbox:
         """Start a sandbox, or take a ready one, and give it to the client.
@@ -128,14 +105,15 @@ class Keeper:
             TooManySandboxesError: the server's limit is reached.
             StartError: this machine refused something.
         """
-        if len(self._sandboxes) + self._creating >= self._settings.sandboxes_max:
+        running = sum(1 for sandbox in self._sandboxes.values() if sandbox.has_machine)
+        if running + self._creating >= self._settings.sandboxes_max:
             raise TooManySandboxesError(
-                f"{len(self._sandboxes)} sandboxes run, which is this server's limit. "
+                f"{running} sandboxes run, which is this server's limit. "
                 "Kill one, or raise --max-sandboxes."
             )
         self._creating += 1
         try:
-            sandbox = await self._pool.take(request.template)
+            sandbox = await self._take(request.template)
         finally:
             self._creating -= 1
         sandbox.assign(request)
@@ -143,8 +121,12 @@ class Keeper:
         self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
         return sandbox
 
-    def get(self, sandbox_id: str) -> Sandbox:
-        """Return a running sandbox.
+    async def _take(self, template: Template) -> Sandbox:
+        """Return a ready sandbox; over saved layers, which are many, none waits."""
+        return await (self._start(template) if template.layers else self._pool.take(template))
+
+    def find(self, sandbox_id: str) -> Sandbox:
+        """Return a sandbox, running or paused.
 
         Raises:
             NotFoundError: there is none of this id.
@@ -154,15 +136,73 @@ class Keeper:
             raise NotFoundError(f"Sandbox {sandbox_id} was not found")
         return sandbox
 
+    def get(self, sandbox_id: str) -> Sandbox:
+        """Return a sandbox that runs.
+
+        Raises:
+            NotFoundError: there is none of this id, or it is paused.
+        """
+        sandbox = self.find(sandbox_id)
+        if sandbox.visible_state != "running":
+            raise NotFoundError(f"Sandbox {sandbox_id} is paused. Connect to it to resume it.")
+        return sandbox
+
+    async def reach(self, sandbox_id: str) -> Sandbox:
+        """Return a sandbox for traffic, which wakes it where its lifecycle says so.
+
+        Raises:
+            NotFoundError: there is none of this id, or it is paused.
+            StartError: it could not be woken.
+        """
+        sandbox = self.find(sandbox_id)
+        if sandbox.state is State.RUNNING:
+            return sandbox
+        if sandbox.request.auto_resume and sandbox.has_machine:
+            await self.resume(sandbox, max(sandbox.request.timeout_s, AUTO_RESUME_S_MIN))
+        elif sandbox.state in (State.SNAPSHOTTING, State.RESUMING):
+            async with sandbox.turn:  # it runs in a moment
+                pass
+        return self.get(sandbox_id)
+
     def all(self) -> Iterable[Sandbox]:
-        """Return the running sandboxes, oldest first."""
+        """Return the sandboxes, running and paused, oldest first."""
         return list(self._sandboxes.values())
 
+    @property
+    def busy(self) -> bool:
+        """Whether a sandbox runs."""
+        return any(sandbox.visible_state == "running" for sandbox in self._sandboxes.values())
+
     def set_timeout(self, sandbox: Sandbox, timeout_s: float, *, only_longer: bool = False) -> None:
-        """Let a sandbox end `timeout_s` from now."""
+        """Let a running sandbox end `timeout_s` from now."""
         if not only_longer or timeout_s > sandbox.remaining_s:
             sandbox.extend(timeout_s)
             self._deadlines[sandbox.id].renew()
+
+    async def pause(self, sandbox: Sandbox, *, memory: bool) -> None:
+        """Pause a running sandbox; its time stands still.
+
+        Raises:
+            ConflictError, NotFoundError, StartError: as of `Lifecycle.pause`.
+        """
+        await asyncio.shield(self._track(self._pause(sandbox, memory=memory)))
+
+    async def _pause(self, sandbox: Sandbox, *, memory: bool) -> None:
+        await self.lifecycle.pause(sandbox, memory=memory)
+        if sandbox.state is State.PAUSED:
+            self._cancel_deadline(sandbox)
+
+    async def resume(self, sandbox: Sandbox, timeout_s: float, *, memory: bool = True) -> bool:
+        """Let a paused sandbox go on for `timeout_s`; return False if it runs already.
+
+        Raises:
+            NotFoundError, StartError: as of `Lifecycle.resume`.
+        """
+        resumed = await self.lifecycle.resume(sandbox, timeout_s, memory=memory)
+        if resumed and sandbox.state is State.RUNNING:
+            self._cancel_deadline(sandbox)
+            self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
+        return resumed
 
     async def kill(self, sandbox_id: str) -> None:
         """End a sandbox. Its processes are gone when this returns.
@@ -170,43 +210,59 @@ class Keeper:
         Raises:
             NotFoundError: there is none of this id.
         """
-        sandbox = self.get(sandbox_id)
+        sandbox = self.find(sandbox_id)
         await asyncio.shield(self._end(sandbox, "killed"))
 
     def _expire(self, sandbox: Sandbox) -> None:
-        self._end(sandbox, "timeout")
+        if sandbox.request.auto_pause:
+            self._track(self._pause_expired(sandbox))
+        else:
+            self._end(sandbox, "timeout")
+
+    async def _pause_expired(self, sandbox: Sandbox) -> None:
+        try:
+            await self._pause(sandbox, memory=sandbox.request.auto_pause_memory)
+        except (ConflictError, NotFoundError):
+            return  # a client was quicker
+        except SandboxServerError as cause:
+            _log.error("auto_pause_failed", sandbox_id=sandbox.id, cause=str(cause))
+            self.set_timeout(sandbox, sandbox.request.timeout_s)
 
     def _end(self, sandbox: Sandbox, why: str) -> "asyncio.Task[None]":
         """Forget a sandbox at once, and end it in a task that `stop` waits for."""
         self._sandboxes.pop(sandbox.id, None)
+        self._cancel_deadline(sandbox)
+        _log.info("sandbox_ended", sandbox_id=sandbox.id, why=why)
+        sandbox.step(State.ENDED)
+        return self._track(self._clear(sandbox))
+
+    async def _clear(self, sandbox: Sandbox) -> None:
+        await self._dispose(sandbox)
+        async with sandbox.turn:  # what is under way finds it ended
+            await self.lifecycle.forget(sandbox)
+
+    def _cancel_deadline(self, sandbox: Sandbox) -> None:
         deadline = self._deadlines.pop(sandbox.id, None)
         if deadline is not None:
             deadline.cancel()
-        _log.info("sandbox_ended", sandbox_id=sandbox.id, why=why)
-        task = asyncio.create_task(self._dispose(sandbox))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+
+    def _track(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
     async def _dispose(self, sandbox: Sandbox) -> None:
-        try:
-            await sandbox.machine.kill()
-        except OSError as cause:  # a group that will not go; the next start tries again
-            _log.error("sandbox_left_behind", sandbox_id=sandbox.id, cause=str(cause))
-        index = (sandbox.machine.blueprint.uid_base - _FIRST_ID) // IDS_PER_SANDBOX
-        self._ranges.append(index)
+        if (machine := sandbox.detach()) is not None:
+            await self.foundry.take_back(machine)
 
     async def _start(self, template: Template) -> Sandbox:
         """Start a sandbox that nobody owns yet."""
-        if self._parents is None or self._instance is None:
-            raise StartError("The server is stopping.")
-        parents = self._parents
-        nursery = await parents.nursery()
-        machine = Machine(self._blueprint(template), self._instance.folder)
-        sandbox = Sandbox(machine, parents)
+        parents = self.foundry.parents
+        machine = await self.foundry.make(template, template.layers)
+        sandbox = Sandbox(machine.blueprint.id, parents)
+        sandbox.attach(machine)
         try:
-            machine.cgroup = self._create_cgroup(machine.blueprint)
-            await machine.start(nursery)
             await sandbox.start_default_contexts()
         except (OSError, CallError, GuestLostError) as cause:
             await asyncio.shield(self._dispose(sandbox))
@@ -214,41 +270,34 @@ class Keeper:
         except BaseException:
             await asyncio.shield(self._dispose(sandbox))
             raise
-        machine.when_ended(lambda: self._on_machine_end(sandbox))
+        self._watch(sandbox, machine)
         return sandbox
 
-    def _create_cgroup(self, blueprint: Blueprint) -> Cgroup | None:
-        if self._cgroups is None:
-            return None
-        return self._cgroups.create(blueprint.id, blueprint.template.limits)
+    def _watch(self, sandbox: Sandbox, machine: Machine) -> None:
+        machine.when_ended(lambda: self._on_machine_end(sandbox, machine))
 
-    def _blueprint(self, template: Template) -> Blueprint:
-        return Blueprint(
-            id="".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH)),
-            template=template,
-            built=self._built[template.environment.name],
-            uid_base=_FIRST_ID + self._ranges.pop() * IDS_PER_SANDBOX,
-            privileged=self.privileged,
-            layers=template.layers,
-        )
-
-    def _on_machine_end(self, sandbox: Sandbox) -> None:
-        if sandbox.id in self._sandboxes:  # it ended by itself
+    def _on_machine_end(self, sandbox: Sandbox, machine: Machine) -> None:
+        if sandbox.id in self._sandboxes and sandbox.runs_on(machine):  # it ended by itself
             self._end(sandbox, "its first process ended")
 
     async def stop(self) -> None:
-        """End everything. Idempotent; nothing is left on the machine afterwards."""
-        parents, self._parents = self._parents, None
+        """End everything; what is paused stays on disk. Idempotent."""
         for sandbox in await self._pool.close():
-            self._end(sandbox, "server stopped")
+            self._track(self._dispose(sandbox))
         for sandbox in list(self._sandboxes.values()):
-            self._end(sandbox, "server stopped")
-        while self._ending:
-            await asyncio.wait(self._ending)
-        if parents is not None:
-            await parents.close()
-        if self._cgroups is not None:
-            with contextlib.suppress(FileNotFoundError):
-                await asyncio.to_thread(self._cgroups.close)
-        if self._instance is not None:
-            self._instance.close()
+            if sandbox.state is State.PAUSED and self.foundry.keeps:
+                self._track(self._put_away(sandbox))
+            else:
+                self._end(sandbox, "server stopped")
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        self._sandboxes.clear()
+        await self.foundry.stop()
+
+    async def _put_away(self, sandbox: Sandbox) -> None:
+        """Leave a paused sandbox's files to the next run of this server."""
+        try:
+            await self.lifecycle.put_away(sandbox)
+        except SandboxServerError as cause:
+            _log.error("paused_sandbox_lost", sandbox_id=sandbox.id, cause=str(cause))
+            await self._end(sandbox, "server stopped")

@@ -1,8 +1,9 @@
 """Saved layers: what sandboxes have written, on the server's disk, for others to start from.
 
-A layer lies in `<layers>/<space>/<id>/tree`. Its name is `<space>/<id>`; a space belongs to one
-kind of owner, which alone says what of it is still needed (`holders`). The files themselves belong
-to a guest: only the nursery touches them.
+A layer lies in `<layers>/<space>/<id>/tree`, and its size beside it. Its name is `<space>/<id>`; a
+space belongs to one owner, which alone says what of it is still needed. The files themselves are a
+guest's: only the nursery touches them, also because they may be files that an ordinary user's
+server may not read.
 """
 
 import asyncio
@@ -11,63 +12,70 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import structlog
 
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 
+JOINED_FROM: Final = 8  # so many layers of one sandbox become one when the next is saved
 REPORT_TIMEOUT_S: Final = 300.0
 _REPORT_BYTES_MAX: Final = 64 * 1024
+_LAYER_MIN_BYTES: Final = 1024 * 1024
+_ASIDE: Final = ".part-"
+
+_log = structlog.get_logger()
 
 
-class LayerError(Exception):
+class LayerError(StartError):
     """A layer could not be saved or removed; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One saved layer."""
-
-    name: str  # "<space>/<id>"
-    bytes: int  # on disk
-    inodes: int
-
-
 async def save_layer(
-    nursery: ZygoteClient, upper: int, uid_base: int, layers: Path, space: str
-) -> Layer:
-    """Copy a writable layer to disk, whole or not at all. Its sandbox should not write meanwhile.
+    nursery: ZygoteClient,
+    upper: int,
+    uid_base: int,
+    layers: Path,
+    space: str,
+    below: Sequence[str] = (),
+) -> str:
+    """Copy a writable layer to disk, whole or not at all; return its name.
 
     Args:
         nursery: does the work, in a fork.
-        upper: descriptor of the writable layer.
+        upper: descriptor of the writable layer, to which nobody should write meanwhile.
         uid_base: first id of the sandbox's range; ignored by a nursery without ranges.
         layers: the folder of all spaces.
         space: the folder below it that the new layer goes to; it must exist.
+        below: names of saved layers, lowest first, to be joined with it into one.
 
     Raises:
         LayerError: the disk is full, or the layer is one that cannot be copied.
     """
     name = secrets.token_hex(8)
-    aside = layers / space / f".part-{name}"
+    aside = layers / space / f"{_ASIDE}{name}"
     try:
         (aside / "tree").mkdir(parents=True)
         target = os.open(aside / "tree", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            order = {"op": "copy", "uid_base": uid_base}
+            order = {"op": "copy", "uid_base": uid_base, "layers": list(below)}
             done = await _ask(nursery, order, [upper, target])
         finally:
             os.close(target)
+        (aside / "size.json").write_text(json.dumps(done))
         aside.rename(layers / space / name)
-    except (LayerError, OSError) as cause:
+    except BaseException as cause:
         with contextlib.suppress(LayerError, FileNotFoundError):
-            await discard_layer(nursery, layers, f"{space}/{aside.name}")
-        raise LayerError(f"The files could not be saved: {cause}") from None
-    return Layer(f"{space}/{name}", done["bytes"], done["inodes"])
+            await asyncio.shield(discard_layer(nursery, layers, f"{space}/{aside.name}"))
+        if isinstance(cause, LayerError | OSError):
+            raise LayerError(f"The files could not be saved: {cause}") from None
+        raise
+    return f"{space}/{name}"
 
 
 async def discard_layer(nursery: ZygoteClient, layers: Path, name: str) -> None:
@@ -84,6 +92,19 @@ async def discard_layer(nursery: ZygoteClient, layers: Path, name: str) -> None:
         await _ask(nursery, {"op": "discard", "name": own}, [folder])
     finally:
         os.close(folder)
+
+
+def layer_bytes(layers: Path, name: str) -> int:
+    """Return how much of the disk a layer takes.
+
+    Raises:
+        LayerError: it is gone.
+    """
+    try:
+        size = json.loads((layers / name / "size.json").read_text())
+        return int(size["bytes"])
+    except (OSError, ValueError, KeyError, TypeError) as cause:
+        raise LayerError(f"The saved files {name} are gone or damaged: {cause}") from None
 
 
 async def _ask(nursery: ZygoteClient, order: dict[str, Any], fds: Sequence[int]) -> dict[str, Any]:
@@ -111,18 +132,19 @@ async def _ask(nursery: ZygoteClient, order: dict[str, Any], fds: Sequence[int])
 
 async def _read_all(fd: int) -> bytes:
     loop = asyncio.get_running_loop()
-    ended = loop.create_future()
+    ended = asyncio.Event()
     pieces: list[bytes] = []
 
     def take() -> None:
         piece = os.read(fd, _REPORT_BYTES_MAX)
         pieces.append(piece)
-        if not piece and not ended.done():
-            ended.set_result(None)
+        if not piece:
+            loop.remove_reader(fd)
+            ended.set()
 
     loop.add_reader(fd, take)
     try:
-        await ended
+        await ended.wait()
     finally:
         loop.remove_reader(fd)
     return b"".join(pieces)
@@ -152,22 +174,27 @@ class LayerSpace:
             raise
         self._holders: Counter[str] = Counter()
 
-    async def save(self, nursery: ZygoteClient, upper: int, uid_base: int) -> Layer:
-        """Save a writable layer, held once, by the caller.
+    async def save(
+        self, nursery: ZygoteClient, upper: int, uid_base: int, below: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Save a writable layer; return it with those below it, held once, by the caller.
 
         Raises:
             LayerError: as of `save_layer`.
         """
-        layer = await save_layer(nursery, upper, uid_base, self.layers, self.space)
-        self.hold([layer.name])
-        return layer
+        mine = [name for name in below if name.startswith(f"{self.space}/")]
+        joined = mine if len(mine) >= JOINED_FROM else []
+        name = await save_layer(nursery, upper, uid_base, self.layers, self.space, joined)
+        kept = (*(n for n in below if n not in joined), name)
+        self.hold(kept)
+        return kept
 
     def hold(self, names: Iterable[str]) -> None:
-        """Keep layers; of other spaces too, which keep themselves."""
+        """Keep layers; those of other spaces are kept by their owners."""
         self._holders.update(names)
 
     def release(self, names: Iterable[str]) -> list[str]:
-        """Keep layers once less; return those that nobody holds any more, to be discarded."""
+        """Keep layers once less; return those of this space that nobody holds any more."""
         freed = []
         for name in names:
             self._holders[name] -= 1
@@ -177,21 +204,39 @@ class LayerSpace:
                     freed.append(name)
         return freed
 
-    def check(self, names: Iterable[str]) -> None:
-        """See that layers are there.
+    def room_bytes(self, names: Iterable[str], disk_bytes: int) -> int:
+        """Return the size of a new writable layer over saved ones.
+
+        What is stored may be twice what one sandbox may write, and then grows no more.
 
         Raises:
-            StartError: one is not.
+            LayerError: a layer is gone.
         """
-        for name in names:
-            if not (self.layers / name / "tree").is_dir():
-                raise StartError(f"The saved files {name} are gone from {self.layers}.")
+        stored = sum(layer_bytes(self.layers, name) for name in names)
+        return min(disk_bytes, max(2 * disk_bytes - stored, _LAYER_MIN_BYTES))
 
     def strays(self) -> list[str]:
         """Return what lies here and nobody holds: of a server that was killed."""
-        found = [f"{self.space}/{entry.name}" for entry in self.folder.iterdir() if entry.is_dir()]
-        return [name for name in found if name not in self._holders]
+        return [name for name in self.everything() if name not in self._holders]
 
-    def close(self) -> None:
-        """Give up the lock."""
+    def everything(self) -> list[str]:
+        """Return all layers that lie here."""
+        folders = [entry.name for entry in self.folder.iterdir() if entry.is_dir()]
+        mine = [name for name in folders if name[0] != "." or name.startswith(_ASIDE)]
+        return [f"{self.space}/{name}" for name in mine]
+
+    async def discard(self, nursery: ZygoteClient, names: Iterable[str]) -> None:
+        """Remove layers; what will not go is logged, and tried again at the next start."""
+        for name in names:
+            try:
+                await discard_layer(nursery, self.layers, name)
+            except FileNotFoundError:
+                continue
+            except (LayerError, OSError) as cause:
+                _log.error("layer_left_behind", layer=name, cause=str(cause))
+
+    def close(self, *, remove: bool = False) -> None:
+        """Give up the lock; `remove` an empty space wholly. Idempotent."""
+        if remove:
+            shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()

@@ -12,6 +12,7 @@ import re
 import secrets
 import signal
 import socket
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ HOME: Final = "/home/user"
 _ORDER_TIMEOUT_S: Final = 30.0
 _PACKET_BYTES_MAX: Final = 64 * 1024
 _FDS_MAX: Final = 1
+_FREEZE_TIMEOUT_S: Final = 5.0
+_FREEZE_CHECK_S: Final = 0.001
 
 _BASE_ENVIRONMENT: Final = {
     "PATH": PATH,
@@ -55,6 +58,7 @@ class Blueprint:
     uid_base: int  # first host id of its range; ignored where there is a single id
     privileged: bool
     layers: tuple[str, ...] = ()  # saved ones that it starts from, lowest first
+    disk_bytes: int = 0  # of its writable layer; 0: what its template says
 
 
 class Machine:
@@ -109,12 +113,13 @@ class Machine:
             "op": "sandbox",
             "template": self.blueprint.built.id,
             "host_name": self.blueprint.id,
-            "disk_bytes": limits.disk_bytes,
+            "disk_bytes": self.blueprint.disk_bytes or limits.disk_bytes,
             "inodes": limits.inodes,
             "shm_bytes": limits.shm_bytes,
             "python_prefix": self.blueprint.built.python_prefix,
             "uid_base": self.blueprint.uid_base,
             "layers": self.blueprint.layers,
+            "boot_id": str(uuid.uuid4()),
             "rlimits": self._rlimits,
         }
 
@@ -208,15 +213,88 @@ class Machine:
             return self.cgroup.usage()
         return None
 
+    def disk_used_bytes(self) -> int:
+        """Return how much its writable layer holds."""
+        if self.layer_fd < 0:
+            return 0
+        status = os.fstatvfs(self.layer_fd)
+        return (status.f_blocks - status.f_bfree) * status.f_frsize
+
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call back once, when the machine's first process has ended for whatever reason."""
         self._on_end.append(callback)
 
+    async def pause(self) -> None:
+        """Stop every process, its time and its calls; they go on at `resume`.
+
+        Raises:
+            StartError: something would not stop; everything runs again.
+        """
+        try:
+            await self.hold_still()
+            async with self._turn:
+                self._order({"pause": False}, [])
+                await self._expect("paused")
+            self._signal(signal.SIGSTOP)
+        except BaseException:
+            await self.let_go()
+            raise
+        self.guest.park()
+
+    async def resume(self) -> None:
+        """Undo `pause`.
+
+        Raises:
+            StartError: the machine has ended.
+        """
+        self._signal(signal.SIGCONT)
+        await self.let_go()
+        self.guest.unpark()
+
+    async def hold_still(self) -> None:
+        """Stop what its user runs, until `let_go`; the agent serves on.
+
+        Raises:
+            StartError: something would not stop.
+        """
+        if self.cgroup is None or not self.cgroup.can_freeze:
+            async with self._turn:
+                self._order({"pause": True}, [])
+                await self._expect("paused")
+            return
+        try:
+            self.cgroup.freeze()
+            async with asyncio.timeout(_FREEZE_TIMEOUT_S):
+                while not self.cgroup.frozen:  # noqa: ASYNC110 - the kernel tells nobody
+                    await asyncio.sleep(_FREEZE_CHECK_S)
+        except (OSError, TimeoutError):
+            await self.let_go()
+            raise StartError("Its processes could not be stopped.") from None
+
+    async def let_go(self) -> None:
+        """Let everything run again. Idempotent."""
+        self._thaw()
+        if self.ended.is_set():
+            return
+        async with self._turn:
+            self._order({"resume": True}, [])
+            await self._expect("resumed")
+
+    def _thaw(self) -> None:
+        if self.cgroup is not None and self.cgroup.can_freeze:
+            with contextlib.suppress(FileNotFoundError):
+                self.cgroup.thaw()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
     async def kill(self) -> None:
         """End every process, and give everything back. Idempotent."""
         if self._pidfd >= 0:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
+            self._thaw()  # only now, so that nothing runs once more; frozen, it could not end
             await self.ended.wait()
         self._release()
         if self.cgroup is not None:

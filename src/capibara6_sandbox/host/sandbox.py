@@ -9,9 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from capibara6_guest.wire import CallError
-from capibara6_sandbox.host.guest_client import GuestClient
+from capibara6_sandbox.host.guest_client import GuestClient, GuestLostError
 from capibara6_sandbox.host.machine import HOME, Machine
 from capibara6_sandbox.host.parents import Parents
+from capibara6_sandbox.host.records import SandboxRecord
+from capibara6_sandbox.host.states import VISIBLE, State, check_step
+from capibara6_sandbox.isolation.limits import CgroupUsage
 from capibara6_sandbox.templates.catalog import Environment, Template
 
 
@@ -25,16 +28,25 @@ class Request:
     env: Mapping[str, str] = field(default_factory=dict)
     secure: bool = True
     allow_public_traffic: bool = True
+    auto_pause: bool = False  # at its time's end, instead of ending
+    auto_pause_memory: bool = True
+    auto_resume: bool = False  # by traffic
 
 
 class Sandbox:
-    """A running sandbox. Its machine is started before, and killed by, its keeper."""
+    """A sandbox. Its keeper gives it a machine, and takes it while there is nothing to run."""
 
     default_user = "user"
+    request: Request
+    started_at: datetime
+    ends_at: datetime
 
-    def __init__(self, machine: Machine, parents: Parents) -> None:
-        self.machine = machine
-        self.id = machine.blueprint.id
+    def __init__(self, sandbox_id: str, parents: Parents) -> None:
+        self.id = sandbox_id
+        self.state = State.RUNNING
+        self.turn = asyncio.Lock()  # one step of its life at a time
+        self.saved: tuple[str, ...] = ()  # layers that it holds while it has no machine
+        self._machine: Machine | None = None
         self._parents = parents
         self.default_context_ids: dict[str, str] = {}  # by language
         self.envd_access_token = ""
@@ -42,11 +54,73 @@ class Sandbox:
         self.env: dict[str, str] = {}
         self._contexts_turn = asyncio.Lock()  # one change at a time: none is made or revived twice
 
+    def step(self, state: State) -> None:
+        """Go to another state of its life.
+
+        Raises:
+            ConflictError: there is no way from here.
+        """
+        check_step(self.id, self.state, state)
+        self.state = state
+
+    def attach(self, machine: Machine) -> None:
+        """Run on `machine` from now on."""
+        self._machine = machine
+        self.default_context_ids = {}
+
+    def detach(self) -> Machine | None:
+        """Hand over its machine, for whoever asks first to take it back."""
+        machine, self._machine = self._machine, None
+        return machine
+
+    @property
+    def machine(self) -> Machine:
+        """Its machine.
+
+        Raises:
+            GuestLostError: it has none: it is paused, or has ended.
+        """
+        if self._machine is None:
+            raise GuestLostError("the sandbox has no machine")
+        return self._machine
+
+    def runs_on(self, machine: Machine) -> bool:
+        """Whether `machine` is the one that it has now."""
+        return self._machine is machine
+
+    def recall(self, record: SandboxRecord, template: Template) -> None:
+        """Be what was recorded: a paused sandbox without a machine."""
+        self.request = Request(
+            template=template,
+            timeout_s=record.timeout_s,
+            metadata=record.metadata,
+            env=record.env,
+            secure=bool(record.envd_access_token),
+            allow_public_traffic=record.allow_public_traffic,
+            auto_pause=record.auto_pause,
+            auto_pause_memory=record.auto_pause_memory,
+            auto_resume=record.auto_resume,
+        )
+        self.state = State.PAUSED
+        self.saved = record.layers
+        self.env = dict(record.env)
+        self.envd_access_token = record.envd_access_token
+        self.traffic_access_token = record.traffic_access_token
+        self.started_at, self.ends_at = record.started_at, record.ends_at
+
+    @property
+    def visible_state(self) -> str:
+        """What clients are told of its state."""
+        return VISIBLE[self.state]
+
+    @property
+    def has_machine(self) -> bool:
+        """Whether there are processes behind it, running or not."""
+        return self._machine is not None
+
     def assign(self, request: Request) -> None:
         """Give a machine, which may have waited in the pool, to a client."""
         self.request = request
-        self.started_at = datetime.now(UTC)
-        self.ends_at = self.started_at + timedelta(seconds=request.timeout_s)
         self.env = dict(request.env)
         if self.env:
             self.machine.set_environment(self.env)
@@ -54,6 +128,12 @@ class Sandbox:
             self.envd_access_token = secrets.token_hex(16)
         if not request.allow_public_traffic:
             self.traffic_access_token = secrets.token_hex(16)
+        self.live(request.timeout_s)
+
+    def live(self, timeout_s: float) -> None:
+        """Begin to live, or live again, for some time from now."""
+        self.started_at = datetime.now(UTC)
+        self.extend(timeout_s)
 
     @property
     def guest(self) -> GuestClient:
@@ -68,7 +148,15 @@ class Sandbox:
     @property
     def alive(self) -> bool:
         """Whether its first process runs."""
-        return not self.machine.ended.is_set()
+        return self._machine is not None and not self._machine.ended.is_set()
+
+    def usage(self) -> CgroupUsage | None:
+        """Return what its programs have used; None while that cannot be told."""
+        return self._machine.usage() if self._machine is not None else None
+
+    def disk_used_bytes(self) -> int:
+        """Return how much it has written since it was started."""
+        return self._machine.disk_used_bytes() if self._machine is not None else 0
 
     def accepts(self, token: str) -> bool:
         """Whether `token` opens its data plane; always so for a sandbox without one."""

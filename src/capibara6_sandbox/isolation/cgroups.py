@@ -17,6 +17,7 @@ from capibara6_sandbox.isolation.limits import CgroupUsage, Limits
 
 CPU_PERIOD_US: Final = 50_000
 NEEDED: Final = ("memory", "pids", "cpu")
+_FREEZER: Final = "freezer"
 _REMOVE_TRIES: Final = 100
 _REMOVE_PAUSE_S: Final = 0.005
 
@@ -45,6 +46,24 @@ class Cgroup(ABC):
         A process joins by writing 0, while it has a single thread.
         """
         return [os.open(f / self._join_file, os.O_WRONLY | os.O_CLOEXEC) for f in self.folders]
+
+    @property
+    @abstractmethod
+    def can_freeze(self) -> bool:
+        """Whether this machine can stop all of its processes at once."""
+
+    @abstractmethod
+    def freeze(self) -> None:
+        """Begin to stop its processes; `frozen` says when all have stopped."""
+
+    @abstractmethod
+    def thaw(self) -> None:
+        """Let its processes run again. Idempotent."""
+
+    @property
+    @abstractmethod
+    def frozen(self) -> bool:
+        """Whether every process in it has stopped."""
 
     def processes(self) -> list[int]:
         """Return the ids of its processes."""
@@ -183,6 +202,24 @@ class CgroupV1(Cgroup):
             oom_kills=_read_field(memory / "memory.oom_control", "oom_kill"),
         )
 
+    @property
+    def can_freeze(self) -> bool:
+        """Version 1 has a hierarchy of its own for this."""
+        return _FREEZER in self._by_controller
+
+    def freeze(self) -> None:
+        """Begin to stop its processes."""
+        _write(self._by_controller[_FREEZER], "freezer.state", "FROZEN")
+
+    def thaw(self) -> None:
+        """Let its processes run again."""
+        _write(self._by_controller[_FREEZER], "freezer.state", "THAWED")
+
+    @property
+    def frozen(self) -> bool:
+        """Reading the state makes the kernel look again."""
+        return (self._by_controller[_FREEZER] / "freezer.state").read_text() == "FROZEN\n"
+
 
 class CgroupsV1(Cgroups):
     """The server's groups in the version 1 hierarchies, below its own groups there."""
@@ -237,6 +274,24 @@ class CgroupV2(Cgroup):
             oom_kills=_read_field(self._folder / "memory.events", "oom_kill"),
         )
 
+    @property
+    def can_freeze(self) -> bool:
+        """Since Linux 5.2."""
+        return (self._folder / "cgroup.freeze").exists()
+
+    def freeze(self) -> None:
+        """Begin to stop its processes."""
+        _write(self._folder, "cgroup.freeze", 1)
+
+    def thaw(self) -> None:
+        """Let its processes run again."""
+        _write(self._folder, "cgroup.freeze", 0)
+
+    @property
+    def frozen(self) -> bool:
+        """As the kernel says."""
+        return _read_field(self._folder / "cgroup.events", "frozen") == 1
+
 
 class CgroupsV2(Cgroups):
     """The server's groups in the version 2 hierarchy."""
@@ -285,7 +340,7 @@ def find_cgroups(name: str) -> Cgroups:
     missing = [controller for controller in NEEDED if controller not in mounts]
     if missing:
         raise OSError(f"no cgroup hierarchy offers {', '.join(missing)}")
-    wanted = [*NEEDED, *(["cpuacct"] if "cpuacct" in mounts else [])]
+    wanted = [*NEEDED, *(name for name in ("cpuacct", _FREEZER) if name in mounts)]
     return CgroupsV1({c: _below(mounts[c], own.get(c, "/")) for c in wanted}, name)
 
 

@@ -47,6 +47,7 @@ class Root:
     shm_bytes: int
     python_prefix: str  # of the template's base Python; "" if below /usr
     privileged: bool  # whether the sandbox has a range of ids, or a single one
+    boot_id: str = ""  # what the kernel's own would tell on a machine of its own
     layers: Sequence[str] = ()  # saved ones between template and writable layer, lowest first
 
 
@@ -166,11 +167,19 @@ def enter_sandbox(root: Root, mounts: Sequence[int]) -> int:
     terminals = "newinstance,ptmxmode=0666,mode=0620" + (",gid=5" if root.privileged else "")
     linux.mount("devpts", f"{new}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
     linux.mount("proc", f"{new}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    _mount_boot_id(root.boot_id, f"{new}/proc/sys/kernel/random/boot_id")
     linux.set_host_name(root.host_name)
     linux.change_root(str(new))
     if root.layers:
         _rename_host(root.host_name)
     return upper
+
+
+def _mount_boot_id(boot_id: str, target: str) -> None:
+    """Cover the host's boot id, which would also tell sandboxes that they share a host."""
+    _write_file("/stage/boot_id", f"{boot_id}\n")
+    linux.mount("/stage/boot_id", target, None, MS_BIND)
+    linux.set_mount_attributes(target, _READ_ONLY, recursive=False)
 
 
 def _mount_overlay(root: Root, mounts: Sequence[int]) -> int:

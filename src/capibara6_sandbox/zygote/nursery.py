@@ -10,7 +10,8 @@ all, so that a server killed with -9 leaves no process. Requests ("op"):
     sandbox   a Root, "uid_base", "rlimits"
               fds: listener, control, cgroup.procs...                     -> {}, [pidfd]
     zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
-    copy      "uid_base"; fds: from (a writable layer), to, report          -> {}, [pidfd]
+    copy      "uid_base", "layers"; fds: from (a writable layer), to, report
+                                                                            -> {}, [pidfd]
     discard   "name"; fds: the folder it lies in, report                    -> {}, [pidfd]
 
 The last two are done by forks of their own, which write {"bytes", "inodes"} or {"error"} to the
@@ -181,8 +182,14 @@ class Nursery:
         return upper
 
     def _copy(self, message: dict[str, Any], fds: list[int]) -> dict[str, int]:
+        """Copy a writable layer, after saved ones below it that shall become one with it."""
+        for name in message["layers"]:
+            below = os.open(rootfs.layer_tree(name), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            layers.LayerCopy(below, fds[1], layers.Owners(kept=not self._privileged)).run()
+            os.close(below)
         owners = layers.Owners.leaving(message["uid_base"] if self._privileged else None)
-        return layers.LayerCopy(fds[0], fds[1], owners).run()
+        copied = layers.LayerCopy(fds[0], fds[1], owners).run()
+        return layers.measure(fds[1]) if message["layers"] else copied
 
     def _start_zygote(
         self, message: dict[str, Any], fds: list[int]

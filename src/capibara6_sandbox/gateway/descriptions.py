@@ -1,0 +1,62 @@
+"""What clients are told of a sandbox, in E2B's form."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from capibara6_sandbox.host.sandbox import Sandbox
+from capibara6_sandbox.isolation.limits import MIB
+
+# Announces to clients which features of envd they may use; 0.6.4 enables every gate of SDK 2.63.
+ENVD_VERSION: Final = "0.6.4"
+_CLIENT_ID: Final = "capibara6"
+
+
+def handle(sandbox: Sandbox, domain: str) -> dict[str, Any]:
+    """Return what a client needs to reach a sandbox."""
+    return {
+        "sandboxID": sandbox.id,
+        "templateID": sandbox.template.name,
+        "alias": sandbox.template.name,
+        "clientID": _CLIENT_ID,
+        "envdVersion": ENVD_VERSION,
+        "envdAccessToken": sandbox.envd_access_token or None,
+        "trafficAccessToken": sandbox.traffic_access_token or None,
+        "domain": domain,
+    }
+
+
+def describe(sandbox: Sandbox) -> dict[str, Any]:
+    """Return a sandbox's entry in a list."""
+    limits = sandbox.template.limits
+    return {
+        "sandboxID": sandbox.id,
+        "templateID": sandbox.template.name,
+        "alias": sandbox.template.name,
+        "clientID": _CLIENT_ID,
+        "startedAt": timestamp(sandbox.started_at),
+        "endAt": timestamp(sandbox.ends_at),
+        "envdVersion": ENVD_VERSION,
+        "cpuCount": max(1, round(limits.cpus)),
+        "memoryMB": limits.memory_bytes // MIB,
+        "diskSizeMB": limits.disk_bytes // MIB,
+        "metadata": dict(sandbox.request.metadata),
+        "state": sandbox.visible_state,
+    }
+
+
+def detail(sandbox: Sandbox, domain: str) -> dict[str, Any]:
+    """Return everything about one sandbox."""
+    request = sandbox.request
+    found = describe(sandbox) | {"domain": domain}
+    if sandbox.envd_access_token:
+        found["envdAccessToken"] = sandbox.envd_access_token
+    found["lifecycle"] = {
+        "autoResume": request.auto_resume,
+        "onTimeout": "pause" if request.auto_pause else "kill",
+    }
+    return found
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a moment in UTC in the form that clients parse."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

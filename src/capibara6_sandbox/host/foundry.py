@@ -1,0 +1,236 @@
+"""The foundry: makes machines, and takes back all they were made of.
+
+Owns the processes that sandboxes are forked from, the ranges of ids, the cgroups and the saved
+layers. Knows nothing of what clients want.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import string
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from capibara6_sandbox.errors import StartError
+from capibara6_sandbox.host.instance import Instance, clean_up_after_dead, run_folder
+from capibara6_sandbox.host.layers import LayerSpace
+from capibara6_sandbox.host.machine import Blueprint, Machine
+from capibara6_sandbox.host.parents import Parents
+from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups, find_cgroups
+from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
+from capibara6_sandbox.templates.build import BuiltEnvironment, Progress, build
+from capibara6_sandbox.templates.catalog import Environment, Template, environments
+
+SPACE: Final = "sandboxes"
+_ID_ALPHABET: Final = string.ascii_lowercase + string.digits
+_ID_LENGTH: Final = 20
+_FIRST_ID: Final = 1 << 30  # above every range that distributions hand out (/etc/subuid)
+_RANGES: Final = 16_000
+
+_log = structlog.get_logger()
+
+
+def new_id() -> str:
+    """Return an id that nobody can guess, in the form that clients expect."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+class Foundry:
+    """Makes machines.
+
+    Args:
+        data: holds the built templates and the saved layers.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self._built: dict[str, BuiltEnvironment] = {}
+        self._ranges = list(range(_RANGES, 0, -1))
+        self._instance: Instance | None = None
+        self._parents: Parents | None = None
+        self._cgroups: Cgroups | None = None
+        self._space: LayerSpace | None = None
+        self.privileged = has_id_ranges()
+        self.degraded: list[str] = []  # layers that this machine does not offer, for people
+
+    async def start(self, progress: Progress) -> None:
+        """Build what is missing and start the zygotes.
+
+        Raises:
+            TemplateBuildError, ZygoteError, OSError: with what is missing on this machine.
+        """
+        parent = run_folder()
+        clean_up_after_dead(parent, _log.warning)
+        self._instance = Instance(parent)
+        self._find_cgroups(self._instance.name)
+        if not self.privileged:
+            self._degrade("no ranges of ids: all sandboxes run under this server's own user id")
+        await self._build_environments(progress)
+        self._space = self._open_space(self._instance.name)
+        progress(0.9, "starting the zygotes")
+        self._parents = Parents(
+            self._instance.view,
+            self.data / "templates",
+            self.data / "layers",
+            self._built,
+            privileged=self.privileged,
+        )
+        await self._parents.start()
+
+    def _find_cgroups(self, name: str) -> None:
+        try:
+            self._cgroups = find_cgroups(name)
+        except OSError as cause:
+            self._degrade(f"no cgroups ({cause}): only rlimits bound memory and processes")
+
+    def _degrade(self, what: str) -> None:
+        self.degraded.append(what)
+        _log.warning("degraded", what=what)
+
+    async def _build_environments(self, progress: Progress) -> None:
+        loop = asyncio.get_running_loop()
+        needed = environments()
+        for number, environment in enumerate(needed):
+
+            def report(fraction: float, message: str, number: int = number) -> None:
+                done = 0.9 * (number + fraction) / len(needed)
+                loop.call_soon_threadsafe(progress, done, message)
+
+            built = await asyncio.to_thread(build, environment, self.data / "templates", report)
+            self._built[environment.name] = built
+
+    def _open_space(self, own_name: str) -> LayerSpace:
+        layers = self.data / "layers"
+        try:
+            return LayerSpace(layers, SPACE)
+        except BlockingIOError:
+            _log.warning(
+                "data_shared",
+                what=f"another server keeps its paused sandboxes in {self.data}",
+                effect="paused sandboxes and snapshots of this one end with it",
+                remedy="give each server a --data of its own",
+            )
+            return LayerSpace(layers, own_name)
+
+    @property
+    def space(self) -> LayerSpace:
+        """The saved layers of this server."""
+        assert self._space is not None, "the foundry has been started"
+        return self._space
+
+    def environment(self, name: str) -> Environment | None:
+        """Return what templates are made of, by name; None if this server has none such."""
+        built = self._built.get(name)
+        return built.environment if built else None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is saved outlives this server."""
+        return self.space.space == SPACE
+
+    @property
+    def parents(self) -> Parents:
+        """The processes to fork from.
+
+        Raises:
+            StartError: the server is stopping.
+        """
+        if self._parents is None or self._instance is None:
+            raise StartError("The server is stopping.")
+        return self._parents
+
+    async def make(
+        self, template: Template, layers: Sequence[str], machine_id: str = ""
+    ) -> Machine:
+        """Start a machine.
+
+        Args:
+            template: what it is made of.
+            layers: saved ones above its environment, lowest first.
+            machine_id: the id it shall have; "" for a new one.
+
+        Raises:
+            StartError: this machine refused something; nothing is left behind.
+        """
+        nursery = await self.parents.nursery()
+        assert self._instance is not None
+        machine = Machine(self._blueprint(template, layers, machine_id), self._instance.folder)
+        self.space.hold(layers)
+        try:
+            machine.cgroup = self._create_cgroup(machine.blueprint)
+            await machine.start(nursery)
+        except OSError as cause:
+            await asyncio.shield(self.take_back(machine))
+            raise StartError(f"The sandbox could not start: {cause}") from None
+        except BaseException:
+            await asyncio.shield(self.take_back(machine))
+            raise
+        return machine
+
+    def _create_cgroup(self, blueprint: Blueprint) -> Cgroup | None:
+        if self._cgroups is None:
+            return None
+        return self._cgroups.create(blueprint.id, blueprint.template.limits)
+
+    def _blueprint(self, template: Template, layers: Sequence[str], machine_id: str) -> Blueprint:
+        disk_bytes = template.limits.disk_bytes
+        return Blueprint(
+            id=machine_id or new_id(),
+            template=template,
+            built=self._built[template.environment.name],
+            disk_bytes=self.space.room_bytes(layers, disk_bytes) if layers else disk_bytes,
+            uid_base=_FIRST_ID + self._ranges.pop() * IDS_PER_SANDBOX,
+            privileged=self.privileged,
+            layers=tuple(layers),
+        )
+
+    async def take_back(self, machine: Machine) -> None:
+        """End a machine, and take back its ids and layers. To be called once."""
+        try:
+            await machine.kill()
+        except OSError as cause:  # a group that will not go; the next start tries again
+            _log.error("sandbox_left_behind", sandbox_id=machine.blueprint.id, cause=str(cause))
+        self._ranges.append((machine.blueprint.uid_base - _FIRST_ID) // IDS_PER_SANDBOX)
+        await self.release(machine.blueprint.layers)
+
+    async def save(self, machine: Machine) -> tuple[str, ...]:
+        """Save what a machine has written; return all layers it stands on now, held once.
+
+        Raises:
+            StartError: it could not be saved.
+        """
+        nursery = await self.parents.nursery()
+        blueprint = machine.blueprint
+        return await self.space.save(
+            nursery, machine.layer_fd, blueprint.uid_base, blueprint.layers
+        )
+
+    async def release(self, layers: Sequence[str]) -> None:
+        """Give up layers that the caller held; those that nobody holds are removed."""
+        freed = self.space.release(layers) if layers else []
+        if freed and self._parents is not None:
+            await self.space.discard(await self._parents.nursery(), freed)
+
+    async def remove_strays(self) -> None:
+        """Remove saved layers that nothing refers to: of a server that was killed."""
+        if strays := self.space.strays():
+            _log.warning("removing_strays", layers=len(strays))
+            await self.space.discard(await self.parents.nursery(), strays)
+
+    async def stop(self) -> None:
+        """End the processes and remove what is this server's. Idempotent."""
+        if self._space is not None and self._parents is not None and not self.keeps:
+            await self.space.discard(await self._parents.nursery(), self.space.everything())
+        parents, self._parents = self._parents, None
+        if parents is not None:
+            await parents.close()
+        if self._cgroups is not None:
+            with contextlib.suppress(FileNotFoundError):
+                await asyncio.to_thread(self._cgroups.close)
+        if self._space is not None:
+            self._space.close(remove=not self.keeps)
+        if self._instance is not None:
+            self._instance.close()

@@ -1,0 +1,206 @@
+"""The steps of a sandbox's life: pause, resume, snapshot.
+
+Every step takes the sandbox's turn, so that of many clients one acts at a time and the others find
+what it left. A kill waits for nobody: it marks the sandbox as ended, takes its machine, and the
+step under way finds both gone.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from capibara6_guest.wire import CallError
+from capibara6_sandbox.errors import ConflictError, NotFoundError, StartError
+from capibara6_sandbox.host.foundry import Foundry
+from capibara6_sandbox.host.guest_client import GuestLostError
+from capibara6_sandbox.host.machine import Machine
+from capibara6_sandbox.host.records import Records, SandboxRecord, TemplateRecord
+from capibara6_sandbox.host.sandbox import Sandbox
+from capibara6_sandbox.host.states import State
+
+
+class Lifecycle:
+    """Pauses, resumes and copies sandboxes.
+
+    Args:
+        foundry: makes machines and saves layers.
+        records: of paused sandboxes of which only the files are left.
+        watch: is told of every machine that a sandbox gets.
+    """
+
+    def __init__(
+        self,
+        foundry: Foundry,
+        records: Records[SandboxRecord],
+        watch: Callable[[Sandbox, Machine], None],
+    ) -> None:
+        self._foundry = foundry
+        self._records = records
+        self._watch = watch
+
+    async def pause(self, sandbox: Sandbox, *, memory: bool) -> None:
+        """Pause a running sandbox: hold everything still, or keep no more than its files.
+
+        Raises:
+            ConflictError: it is paused already.
+            NotFoundError: it has ended.
+            StartError: it could not be held still or saved; it runs on.
+        """
+        async with sandbox.turn:
+            if sandbox.state is State.PAUSED:
+                text = f"Error pausing sandbox - sandbox '{sandbox.id}' is already paused"
+                raise ConflictError(text)
+            async with self._step(sandbox, State.PAUSING, State.PAUSED):
+                if memory:
+                    await sandbox.machine.pause()
+                else:
+                    await self._put_away(sandbox)
+            sandbox.ends_at = datetime.now(UTC)
+
+    async def resume(self, sandbox: Sandbox, timeout_s: float, *, memory: bool = True) -> bool:
+        """Let a paused sandbox go on; return False if it runs already.
+
+        Args:
+            sandbox: which.
+            timeout_s: its lifetime from now, if it was paused.
+            memory: False starts it anew from its files.
+
+        Raises:
+            NotFoundError: it has ended.
+            StartError: this machine refused something; it stays paused.
+        """
+        async with sandbox.turn:
+            if sandbox.state is State.RUNNING:
+                return False
+            async with self._step(sandbox, State.RESUMING, State.RUNNING):
+                if sandbox.has_machine and not memory:
+                    await self._put_away(sandbox)
+                if sandbox.has_machine:
+                    await sandbox.machine.resume()
+                else:
+                    await self._start_again(sandbox)
+            sandbox.live(timeout_s)
+            return True
+
+    async def capture(self, sandbox: Sandbox) -> tuple[str, ...]:
+        """Save the files of a running sandbox, held still meanwhile; return the layers, held once.
+
+        Raises:
+            NotFoundError: it does not run.
+            StartError: it could not be saved; it runs on.
+        """
+        async with sandbox.turn:
+            if sandbox.state is not State.RUNNING:
+                raise NotFoundError(f"Sandbox {sandbox.id} is not running")
+            async with self._step(sandbox, State.SNAPSHOTTING, State.RUNNING):
+                machine = sandbox.machine
+                await machine.hold_still()
+                try:
+                    return await self._foundry.save(machine)
+                finally:
+                    if not machine.ended.is_set():
+                        await machine.let_go()
+
+    async def put_away(self, sandbox: Sandbox) -> None:
+        """Turn a sandbox that is paused with its memory into one of which the files are left.
+
+        Raises:
+            StartError: it could not be saved.
+        """
+        async with sandbox.turn:
+            if sandbox.state is State.PAUSED and sandbox.has_machine:
+                async with self._step(sandbox, State.PAUSING, State.PAUSED):
+                    await self._put_away(sandbox)
+
+    @asynccontextmanager
+    async def _step(self, sandbox: Sandbox, during: State, after: State) -> AsyncIterator[None]:
+        """Go through a state to another one, and back if that fails."""
+        before = sandbox.state
+        if before is State.ENDED:
+            raise NotFoundError(f"Sandbox {sandbox.id} was not found")
+        sandbox.step(during)
+        try:
+            yield
+        except BaseException as cause:
+            if sandbox.state is during:
+                sandbox.step(before)
+                raise
+            if isinstance(cause, StartError | GuestLostError | CallError | OSError):
+                raise NotFoundError(f"Sandbox {sandbox.id} was killed") from None
+            raise
+        if sandbox.state is State.ENDED:
+            raise NotFoundError(f"Sandbox {sandbox.id} was killed")
+        sandbox.step(after)
+
+    async def _put_away(self, sandbox: Sandbox) -> None:
+        """Save a sandbox's files and its record, then end its machine."""
+        machine = sandbox.machine
+        if not machine.guest.parked:
+            await machine.hold_still()
+        try:
+            layers = await self._foundry.save(machine)
+            try:
+                await self._keep(sandbox, machine, layers)
+            except BaseException:
+                await asyncio.shield(self._foundry.release(layers))
+                raise
+        except BaseException:
+            if not (machine.ended.is_set() or machine.guest.parked):
+                await machine.let_go()
+            raise
+        await asyncio.shield(self._foundry.take_back(machine))
+
+    async def _keep(self, sandbox: Sandbox, machine: Machine, layers: tuple[str, ...]) -> None:
+        """Let a sandbox be what was saved of it, from now on."""
+        await asyncio.to_thread(self._records.write, describe(sandbox, layers))
+        if sandbox.detach() is None:  # killed meanwhile; its end has nothing of this to remove
+            self._records.remove(sandbox.id)
+            raise NotFoundError(f"Sandbox {sandbox.id} was killed")
+        machine.guest.park()
+        sandbox.saved = layers
+
+    async def _start_again(self, sandbox: Sandbox) -> None:
+        """Start a sandbox from its saved files."""
+        machine = await self._foundry.make(sandbox.template, sandbox.saved, sandbox.id)
+        if sandbox.state is State.ENDED:
+            await self._foundry.take_back(machine)
+            return
+        sandbox.attach(machine)
+        try:
+            machine.set_environment(sandbox.env)
+            await sandbox.start_default_contexts()
+        except BaseException:
+            if sandbox.detach() is not None:
+                await asyncio.shield(self._foundry.take_back(machine))
+            raise
+        self._watch(sandbox, machine)
+        await self.forget(sandbox)
+
+    async def forget(self, sandbox: Sandbox) -> None:
+        """Give up the saved files of a sandbox that runs again, or has ended. Idempotent."""
+        saved, sandbox.saved = sandbox.saved, ()
+        if saved:
+            self._records.remove(sandbox.id)
+            await self._foundry.release(saved)
+
+
+def describe(sandbox: Sandbox, layers: tuple[str, ...]) -> SandboxRecord:
+    """Return what has to be known to start a sandbox again."""
+    request = sandbox.request
+    return SandboxRecord(
+        id=sandbox.id,
+        template=TemplateRecord.of(sandbox.template),
+        layers=layers,
+        timeout_s=request.timeout_s,
+        metadata=dict(request.metadata),
+        env=sandbox.env,
+        allow_public_traffic=request.allow_public_traffic,
+        auto_pause=request.auto_pause,
+        auto_pause_memory=request.auto_pause_memory,
+        auto_resume=request.auto_resume,
+        envd_access_token=sandbox.envd_access_token,
+        traffic_access_token=sandbox.traffic_access_token,
+        started_at=sandbox.started_at,
+        ends_at=datetime.now(UTC),
+    )

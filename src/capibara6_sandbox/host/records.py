@@ -1,0 +1,120 @@
+"""What outlives a server on disk: paused sandboxes and snapshots, one small file each.
+
+A file is written aside, forced to the disk and renamed, so that there is always a whole one or
+none. What is read was written by another run of some version of this server: it is checked, and a
+file that does not hold is left where it is and told.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from capibara6_sandbox.isolation.limits import Limits
+from capibara6_sandbox.templates.catalog import Environment, Template
+
+_log = structlog.get_logger()
+
+
+class TemplateRecord(BaseModel):
+    """What a machine starts from."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    name: str
+    environment: str
+    limits: Limits
+    timeout_s: int
+    layers: tuple[str, ...] = ()
+
+    def template(self, environment: Environment) -> Template:
+        """Return the template again, made of `environment`, which bears the recorded name."""
+        return Template(self.name, environment, self.limits, self.timeout_s, self.layers)
+
+    @classmethod
+    def of(cls, template: Template) -> "TemplateRecord":
+        """Return the record of a template."""
+        return cls(
+            name=template.name,
+            environment=template.environment.name,
+            limits=template.limits,
+            timeout_s=template.timeout_s,
+            layers=template.layers,
+        )
+
+
+class SandboxRecord(BaseModel):
+    """A paused sandbox, of which only the files are left."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    id: str
+    template: TemplateRecord
+    layers: tuple[str, ...]
+    timeout_s: int
+    metadata: dict[str, str]
+    env: dict[str, str]
+    allow_public_traffic: bool
+    auto_pause: bool
+    auto_pause_memory: bool
+    auto_resume: bool
+    envd_access_token: str
+    traffic_access_token: str
+    started_at: datetime
+    ends_at: datetime
+
+
+class SnapshotRecord(BaseModel):
+    """A snapshot: files that any number of sandboxes can start from."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    id: str
+    name: str  # "" if it has none
+    tag: str
+    sandbox_id: str
+    template: TemplateRecord
+    layers: tuple[str, ...]
+    env: dict[str, str]
+    created_at: datetime
+
+
+Record = TypeVar("Record", SandboxRecord, SnapshotRecord)
+
+
+class Records(Generic[Record]):
+    """All records of one kind, in a folder of their own."""
+
+    def __init__(self, folder: Path, kind: type[Record]) -> None:
+        self._folder = folder
+        self._kind: type[Record] = kind
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def load(self) -> Iterator[Record]:
+        """Yield every record that holds."""
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                record = self._kind.model_validate_json(path.read_bytes())
+            except (OSError, ValidationError) as cause:
+                _log.error("record_damaged", path=str(path), cause=str(cause)[:500])
+                continue
+            if record.id == path.stem:
+                yield record
+
+    def write(self, record: Record) -> None:
+        """Write a record, whole or not at all.
+
+        Raises:
+            OSError: the disk is full or gone.
+        """
+        aside = self._folder / f".{record.id}"
+        with aside.open("wb") as file:
+            file.write(record.model_dump_json().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(self._folder / f"{record.id}.json")
+
+    def remove(self, record_id: str) -> None:
+        """Remove a record. Idempotent."""
+        (self._folder / f"{record_id}.json").unlink(missing_ok=True)
