@@ -7,7 +7,8 @@
     ├── NotFoundError             no such sandbox, template or context
     ├── ConflictError             the sandbox is not in a state that allows this
     ├── TooManySandboxesError     the server's limit is reached
-    └── StartError                the machine could not start a sandbox
+    └── StartError                the machine could not start a sandbox, or hold it still
+        └── LayerError            what a sandbox has written could not be saved, or is gone
 
 The HTTP status of each stands in one table, gateway/failures.py. What a user's program does wrong
 is data, never one of these.
@@ -44,3 +45,7 @@ class TooManySandboxesError(SandboxServerError):
 
 class StartError(SandboxServerError):
     """The machine could not start a sandbox."""
+
+
+class LayerError(StartError):
+    """What a sandbox has written could not be saved, or is gone."""

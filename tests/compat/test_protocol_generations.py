@@ -101,7 +101,8 @@ def test_metrics_of_an_interval(api: httpx.Client, created: dict[str, Any]) -> N
         ({"templateID": "base", "timeout": -1}, "timeout"),
         ({"templateID": "base", "metadata": {"a": 1}}, "metadata"),
         ({"templateID": "base", "envVars": ["a"]}, "envVars"),
-        ({"templateID": "base", "autoPause": True}, "autoPause"),
+        ({"templateID": "base", "autoPause": "x"}, "autoPause"),
+        ({"templateID": "base", "autoPauseMemory": False}, "autoPauseMemory"),
     ],
 )
 def test_a_wrong_field_is_named(api: httpx.Client, body: dict[str, Any], named: str) -> None:

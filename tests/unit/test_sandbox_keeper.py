@@ -9,6 +9,7 @@ import pytest
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.instance import Instance
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
+from capibara6_sandbox.host.layers import LayerSpace
 from capibara6_sandbox.host.sandbox import Request
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.templates.build import BuiltEnvironment
@@ -39,9 +40,11 @@ class RefusingGroups:
 @pytest.fixture
 def keeper(tmp_path: Path) -> Keeper:
     keeper = Keeper(KeeperSettings(tmp_path, pool_size=0))
-    keeper._instance = Instance(tmp_path)
-    keeper._parents = RefusingParents()  # type: ignore[assignment]
-    keeper._built = {"base": BuiltEnvironment(BASE, tmp_path / "base-1", "")}
+    foundry = keeper.foundry
+    foundry._instance = Instance(tmp_path)
+    foundry._space = LayerSpace(tmp_path / "layers", "sandboxes")
+    foundry._parents = RefusingParents()  # type: ignore[assignment]
+    foundry._built = {"base": BuiltEnvironment(BASE, tmp_path / "base-1", "")}
     return keeper
 
 
@@ -53,22 +56,22 @@ REQUEST = Request(TEMPLATES["base"], timeout_s=60)
 
 
 async def test_a_refused_mount_is_told_and_costs_nothing(keeper: Keeper, tmp_path: Path) -> None:
-    ranges, files = len(keeper._ranges), _files(tmp_path)
+    ranges, files = len(keeper.foundry._ranges), _files(tmp_path)
     for _ in range(3):
         with pytest.raises(StartError, match=r"could not start.*mount overlay"):
             await keeper.create(REQUEST)
-    assert len(keeper._ranges) == ranges
+    assert len(keeper.foundry._ranges) == ranges
     assert _files(tmp_path) == files
     assert list(keeper.all()) == []
     await keeper.stop()
 
 
 async def test_a_refused_cgroup_is_told_and_costs_nothing(keeper: Keeper) -> None:
-    keeper._cgroups = RefusingGroups()  # type: ignore[assignment]
-    ranges = len(keeper._ranges)
+    keeper.foundry._cgroups = RefusingGroups()  # type: ignore[assignment]
+    ranges = len(keeper.foundry._ranges)
     with pytest.raises(StartError, match=r"could not start.*No space left"):
         await keeper.create(REQUEST)
-    assert len(keeper._ranges) == ranges
+    assert len(keeper.foundry._ranges) == ranges
     await keeper.stop()
 
 

@@ -34,6 +34,7 @@ class Listed:
     started_at: datetime = START
     template: Named = Named()
     request: Asked = Asked()
+    visible_state: str = "running"
 
 
 def select(sandboxes: list[Listed], query: str = "") -> tuple[list[str], str]:

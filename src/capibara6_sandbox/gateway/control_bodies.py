@@ -9,7 +9,7 @@ from capibara6_sandbox.gateway.bodies import Variables
 FORKS_MAX: Final = 20
 _LONGEST_S: Final = 100 * 365 * 24 * 3600  # of any lifetime, so that its end can be told
 
-Timeout = Annotated[int, Field(ge=0, le=_LONGEST_S)]
+Timeout = Annotated[int, Field(ge=1, le=_LONGEST_S)]
 # E2B takes a time below zero for "now".
 NewTimeout = Annotated[int, BeforeValidator(lambda s: max(s, 0) if isinstance(s, int) else s)]
 
@@ -61,7 +61,7 @@ class ConnectBody(BaseModel):
     """The body of a connect or resume call; without a timeout, a life is not lengthened."""
 
     model_config = ConfigDict(extra="ignore")
-    timeout: Timeout | None = None
+    timeout: Annotated[int, Field(ge=0, le=_LONGEST_S)] | None = None
     memory: bool | None = None  # False: start anew from the files
 
 

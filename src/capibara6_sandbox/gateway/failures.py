@@ -17,6 +17,7 @@ STATUSES: Final[Mapping[type[errors.SandboxServerError], int]] = {
     errors.ConflictError: 409,
     errors.TooManySandboxesError: 429,
     errors.StartError: 500,
+    errors.LayerError: 500,
 }
 
 CALL_STATUSES: Final[Mapping[str, int]] = {

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import structlog
 
-from capibara6_sandbox.errors import StartError
+from capibara6_sandbox.errors import LayerError
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 
 JOINED_FROM: Final = 8  # so many layers of one sandbox become one when the next is saved
@@ -30,10 +30,6 @@ _LAYER_MIN_BYTES: Final = 1024 * 1024
 _ASIDE: Final = ".part-"
 
 _log = structlog.get_logger()
-
-
-class LayerError(StartError):
-    """A layer could not be saved or removed; the message says why."""
 
 
 async def save_layer(
