@@ -20,6 +20,7 @@ import uvicorn
 
 from capibara6_sandbox.gateway.app import create_app
 from capibara6_sandbox.gateway.connections import CuttableHttpProtocol
+from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.templates.build import TemplateBuildError, build
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--max-timeout",
         type=_seconds,
-        default=os.environ.get("CAPIBARA6_MAX_TIMEOUT_S", "86400"),
+        default=os.environ.get("CAPIBARA6_MAX_TIMEOUT_S", str(TIMEOUT_S_MAX)),
         help="longest lifetime in seconds, 0: no limit; default: $CAPIBARA6_MAX_TIMEOUT_S, 24 h",
     )
     builder = commands.add_parser("build", help="build the templates, and print where they lie")

@@ -1,6 +1,7 @@
 """The control plane's calls about a sandbox's life: lifetime, pause, resume, end."""
 
 import urllib.parse
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,7 +20,10 @@ from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.host.sandbox import Sandbox
 from capibara6_sandbox.host.states import State
 
-_RESUMED_S = 15  # what a resumed sandbox lives when its client says nothing, as in E2B's cloud
+TIMEOUT_S_MAX: Final = 24 * 3600  # the longest lifetime, unless the server is told otherwise
+_RESUMED_S: Final = (
+    15  # what a resumed sandbox lives when its client says nothing, as in E2B's cloud
+)
 
 
 def path_id(request: Request) -> str:
