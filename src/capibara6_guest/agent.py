@@ -1,7 +1,7 @@
 """The agent: accepts calls on a listening stream socket and hands them to operations.
 
 Owns the connection's life and the mapping of failures to replies; the operations themselves live
-in `files`, `processes`, `contexts` and `tunnels`.
+in `files`, `processes` and `contexts`.
 """
 
 import asyncio

@@ -58,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=PORT_DEFAULT, help="0: any free port")
     serve.add_argument("--api-key", default="", help="default: $E2B_API_KEY, else a random one")
     serve.add_argument("--domain", default="", help="what sandboxes report; default: the address")
+    serve.add_argument(
+        "--allow-host", action="append", default=[], help="another name that clients use for us"
+    )
     serve.add_argument("--data", type=Path, default=None, help="default: $CAPIBARA6_HOME")
     serve.add_argument("--state", type=Path, default=None, help="write address and key here")
     serve.add_argument("--idle-timeout", type=float, default=0, help="stop after seconds idle")
@@ -118,8 +121,9 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         await keeper.start(_report_progress)
-        domain = arguments.domain or f"{host}:{port}"
-        app = create_app(keeper, key, domain, arguments.max_timeout)
+        domain = arguments.domain or _default_domain(host, port)
+        names = [arguments.host, *arguments.allow_host]
+        app = create_app(keeper, key, domain, arguments.max_timeout, names)
         async with _serving(app, listener):
             _announce(f"http://{host}:{port}", key, keeper.degraded, arguments.state)
             await _wait_for_end(keeper, stop, arguments.idle_timeout)
@@ -129,6 +133,11 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
         await keeper.stop()
         if arguments.state is not None:
             arguments.state.unlink(missing_ok=True)
+
+
+def _default_domain(host: str, port: int) -> str:
+    """Return what sandboxes report: browsers and curl find every name below localhost here."""
+    return f"localhost:{port}" if host in ("127.0.0.1", "::1") else f"{host}:{port}"
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -160,6 +169,7 @@ async def _serving(app: object, listener: socket.socket):  # type: ignore[no-unt
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
         server_header=False,
+        ws="none",  # upgrades are for previews, which pass them on
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listener]))

@@ -103,6 +103,7 @@ class Control:
                 env=body.envVars or {},
                 secure=bool(body.secure) if secure is None else secure,
                 allow_public_traffic=public,
+                mask_request_host=(body.network and body.network.maskRequestHost) or "",
                 auto_pause=body.autoPause,
                 auto_pause_memory=body.autoPauseMemory,
                 auto_resume=body.autoResume is not None and body.autoResume.enabled,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from capibara6_sandbox.gateway.bodies import Variables
 
 FORKS_MAX: Final = 20
+_HOST: Final = r"^[A-Za-z0-9._\-\[\]:]*(:?\$\{PORT\})?$"  # in which ${PORT} stands for the port
 _LONGEST_S: Final = 100 * 365 * 24 * 3600  # of any lifetime, so that its end can be told
 
 Timeout = Annotated[int, Field(ge=1, le=_LONGEST_S)]
@@ -19,6 +20,7 @@ class Network(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
     allowPublicTraffic: bool | None = None  # noqa: N815 - names of the wire
+    maskRequestHost: Annotated[str, Field(max_length=253, pattern=_HOST)] | None = None  # noqa: N815
 
 
 class AutoResume(BaseModel):

@@ -6,31 +6,43 @@ the sandbox whose token made the signature.
 """
 
 import hmac
-import re
 from typing import Final
 
 from starlette.datastructures import Headers, QueryParams
-from starlette.responses import JSONResponse
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from capibara6_sandbox.errors import NotFoundError, StartError
+from capibara6_sandbox.gateway import previews
 from capibara6_sandbox.gateway.envd import SIGNED_OPERATIONS, signature_matches
-from capibara6_sandbox.gateway.failures import sandbox_gone
+from capibara6_sandbox.gateway.hosts import PORT_MAX, Hosts
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.host.sandbox import Sandbox
 
 ENVD_PORT: Final = 49983
 CODE_INTERPRETER_PORT: Final = 49999
-_HOST_NAME: Final = re.compile(r"^(\d{1,5})-([a-z0-9]+)\.")
+_DIGITS_MAX: Final = 6
+_UNKNOWN_HOST: Final = PlainTextResponse(
+    "Invalid host. This server answers to addresses, localhost and its --domain; "
+    "other names are given with --allow-host.",
+    400,
+)
 
 
 class Dispatcher:
     """The outermost application."""
 
     def __init__(
-        self, keeper: Keeper, control: ASGIApp, envd: ASGIApp, code_interpreter: ASGIApp
+        self,
+        keeper: Keeper,
+        hosts: Hosts,
+        *,
+        control: ASGIApp,
+        envd: ASGIApp,
+        code_interpreter: ASGIApp,
     ) -> None:
         self._keeper = keeper
+        self._hosts = hosts
         self._control = control
         self._ports = {ENVD_PORT: envd, CODE_INTERPRETER_PORT: code_interpreter}
 
@@ -39,17 +51,31 @@ class Dispatcher:
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
-        target = _target(headers) or self._signer(scope)
+        if not self._hosts.knows(headers.get("host", "")):
+            await _UNKNOWN_HOST(scope, receive, send)
+            return
+        target = self._target(headers) or self._signer(scope)
         if target is None:
             await self._control(scope, receive, send)
             return
         port, sandbox_id = target
+        if not 0 < port <= PORT_MAX:
+            await PlainTextResponse("Invalid sandbox port", 400)(scope, receive, send)
+            return
         try:
             sandbox = await self._keeper.reach(sandbox_id)
         except (NotFoundError, StartError):
-            await sandbox_gone(sandbox_id)(scope, receive, send)
+            await previews.sandbox_not_found(sandbox_id, headers)(scope, receive, send)
             return
-        await self._choose(sandbox, port, headers)({**scope, "sandbox": sandbox}, receive, send)
+        app = self._choose(sandbox, port, headers)
+        await app({**scope, "sandbox": sandbox, "port": port}, receive, send)
+
+    def _target(self, headers: Headers) -> tuple[int, str] | None:
+        sandbox_id = headers.get("e2b-sandbox-id")
+        port = headers.get("e2b-sandbox-port", str(ENVD_PORT))
+        if sandbox_id and port.isdecimal():
+            return int(port[:_DIGITS_MAX]), sandbox_id
+        return self._hosts.target(headers.get("host", ""))
 
     def _signer(self, scope: Scope) -> tuple[int, str] | None:
         query = QueryParams(scope.get("query_string", b""))
@@ -64,22 +90,11 @@ class Dispatcher:
 
     def _choose(self, sandbox: Sandbox, port: int, headers: Headers) -> ASGIApp:
         if port != ENVD_PORT and not _may_pass(sandbox, headers):
-            return _refusal(403, sandbox.id, "The traffic access token is missing or wrong")
+            return previews.token_refused(sandbox.id, headers)
         has_kernels = sandbox.template.environment.has_kernels
-        app = self._ports.get(port)
-        if app is None or (port == CODE_INTERPRETER_PORT and not has_kernels):
-            text = f"The sandbox is running but port is not open: {port}"
-            return _refusal(502, sandbox.id, text)
-        return app
-
-
-def _target(headers: Headers) -> tuple[int, str] | None:
-    sandbox_id = headers.get("e2b-sandbox-id")
-    port = headers.get("e2b-sandbox-port", str(ENVD_PORT))
-    if sandbox_id and port.isdecimal():
-        return int(port), sandbox_id
-    named = _HOST_NAME.match(headers.get("host", ""))
-    return (int(named[1]), named[2]) if named else None
+        if port == CODE_INTERPRETER_PORT and not has_kernels:
+            return previews.port_closed(sandbox.id, port, headers)
+        return self._ports.get(port, previews.preview)
 
 
 def _may_pass(sandbox: Sandbox, headers: Headers) -> bool:
@@ -87,7 +102,3 @@ def _may_pass(sandbox: Sandbox, headers: Headers) -> bool:
     return hmac.compare_digest(given.encode(), sandbox.traffic_access_token.encode()) or (
         not sandbox.traffic_access_token
     )
-
-
-def _refusal(status: int, sandbox_id: str, message: str) -> ASGIApp:
-    return JSONResponse({"sandboxId": sandbox_id, "message": message, "code": status}, status)

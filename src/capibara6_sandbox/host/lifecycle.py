@@ -196,6 +196,7 @@ def describe(sandbox: Sandbox, layers: tuple[str, ...]) -> SandboxRecord:
         metadata=dict(request.metadata),
         env=sandbox.env,
         allow_public_traffic=request.allow_public_traffic,
+        mask_request_host=request.mask_request_host,
         auto_pause=request.auto_pause,
         auto_pause_memory=request.auto_pause_memory,
         auto_resume=request.auto_resume,

@@ -169,6 +169,21 @@ class Machine:
                 os.close(fd)
         return context_id
 
+    async def open_socket(
+        self, nursery: ZygoteClient, family: socket.AddressFamily
+    ) -> socket.socket:
+        """Return a new TCP socket in the machine's network, which nobody inside has held.
+
+        Raises:
+            ZygoteError: the machine has ended, or the family is turned off.
+        """
+        if self.ended.is_set():
+            raise ZygoteError("the sandbox has ended")
+        _, (fd,) = await nursery.request({"op": "socket", "family": family}, [self._pidfd])
+        opened = socket.socket(fileno=fd)
+        opened.setblocking(False)
+        return opened
+
     def set_environment(self, env: Mapping[str, str]) -> None:
         """Set the variables that every kernel and program started from now on sees."""
         self._order({"env": dict(env)}, [])

@@ -57,6 +57,7 @@ class SandboxRecord(BaseModel):
     metadata: dict[str, str]
     env: dict[str, str]
     allow_public_traffic: bool
+    mask_request_host: str = ""
     auto_pause: bool
     auto_pause_memory: bool
     auto_resume: bool

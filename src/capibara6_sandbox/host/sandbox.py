@@ -3,17 +3,21 @@
 import asyncio
 import hmac
 import secrets
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from capibara6_guest.wire import CallError
+from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.guest_client import GuestClient, GuestLostError
 from capibara6_sandbox.host.machine import HOME, Machine
 from capibara6_sandbox.host.parents import Parents
 from capibara6_sandbox.host.records import SandboxRecord
 from capibara6_sandbox.host.states import VISIBLE, State, check_step
+from capibara6_sandbox.host.tunnels import Tunnels
+from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.isolation.limits import CgroupUsage
 from capibara6_sandbox.templates.catalog import Environment, Template
 
@@ -28,6 +32,7 @@ class Request:
     env: Mapping[str, str] = field(default_factory=dict)
     secure: bool = True
     allow_public_traffic: bool = True
+    mask_request_host: str = ""  # the Host header that services see; "" leaves it as it came
     auto_pause: bool = False  # at its time's end, instead of ending
     auto_pause_memory: bool = True
     auto_resume: bool = False  # by traffic
@@ -48,6 +53,7 @@ class Sandbox:
         self.saved: tuple[str, ...] = ()  # layers that it holds while it has no machine
         self._machine: Machine | None = None
         self._parents = parents
+        self.tunnels = Tunnels(self._open_socket)  # to its machine of now
         self.default_context_ids: dict[str, str] = {}  # by language
         self.envd_access_token = ""
         self.traffic_access_token = ""
@@ -66,6 +72,8 @@ class Sandbox:
     def attach(self, machine: Machine) -> None:
         """Run on `machine` from now on."""
         self._machine = machine
+        self.tunnels = Tunnels(self._open_socket)
+        machine.when_ended(self.tunnels.cut)
         self.default_context_ids = {}
 
     def detach(self) -> Machine | None:
@@ -97,6 +105,7 @@ class Sandbox:
             env=record.env,
             secure=bool(record.envd_access_token),
             allow_public_traffic=record.allow_public_traffic,
+            mask_request_host=record.mask_request_host,
             auto_pause=record.auto_pause,
             auto_pause_memory=record.auto_pause_memory,
             auto_resume=record.auto_resume,
@@ -134,6 +143,12 @@ class Sandbox:
         """Begin to live, or live again, for some time from now."""
         self.started_at = datetime.now(UTC)
         self.extend(timeout_s)
+
+    async def _open_socket(self, family: socket.AddressFamily) -> socket.socket:
+        try:
+            return await self.machine.open_socket(await self._parents.nursery(), family)
+        except (StartError, ZygoteError) as cause:
+            raise GuestLostError(f"no connection into the sandbox ({cause})") from None
 
     @property
     def guest(self) -> GuestClient:

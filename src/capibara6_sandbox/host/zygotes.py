@@ -124,7 +124,7 @@ class ZygoteClient:
         waiting = self._waiting.popleft()
         if waiting.done():  # cancelled: nobody wants the fork any more, so end it
             for fd in received[1]:
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(OSError):  # it has ended, or is a socket and no process
                     signal.pidfd_send_signal(fd, signal.SIGKILL)
                 os.close(fd)
         else:

@@ -10,6 +10,7 @@ all, so that a server killed with -9 leaves no process. Requests ("op"):
     sandbox   a Root, "uid_base", "rlimits"
               fds: listener, control, cgroup.procs...                     -> {}, [pidfd]
     zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
+    socket    "family"; fds: a sandbox's pidfd      -> {}, [TCP socket in its network, unconnected]
     copy      "uid_base", "layers"; fds: from (a writable layer), to, report
                                                                             -> {}, [pidfd]
     discard   "name"; fds: the folder it lies in, report                    -> {}, [pidfd]
@@ -76,7 +77,9 @@ def _start_inside(setup: dict[str, Any]) -> NoReturn:
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     flags = linux.CLONE_NEWNS | linux.CLONE_NEWPID
     uid, gid = os.getuid(), os.getgid()
-    linux.unshare(flags if setup["privileged"] else flags | linux.CLONE_NEWUSER)
+    if not setup["privileged"]:  # a network of its own: into the host's there would be no way back
+        flags |= linux.CLONE_NEWUSER | linux.CLONE_NEWNET
+    linux.unshare(flags)
     if not setup["privileged"]:
         identity.map_self(uid, gid)
     child = os.fork()
@@ -103,6 +106,7 @@ class Nursery:
             Path(setup["packages"]),
             setup["python_prefixes"],
         )
+        self._own_network = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         sys.path.clear()
         sys.path_importer_cache.clear()
         asyncio.run(sandbox_init.rehearse())
@@ -120,6 +124,8 @@ class Nursery:
         if operation in ("copy", "discard"):
             work = self._copy if operation == "copy" else _discard
             return _fork_work(lambda: work(message, fds), fds[-1])
+        if operation == "socket":
+            return self._open_socket(message, fds)
         raise ValueError(f"no operation {operation!r}")
 
     def _fork_sandbox(
@@ -190,6 +196,17 @@ class Nursery:
         owners = layers.Owners.leaving(message["uid_base"] if self._privileged else None)
         copied = layers.LayerCopy(fds[0], fds[1], owners).run()
         return layers.measure(fds[1]) if message["layers"] else copied
+
+    def _open_socket(
+        self, message: dict[str, Any], fds: list[int]
+    ) -> tuple[dict[str, Any], list[int]]:
+        """Open a socket in a sandbox's network: trusted, for no program inside has held it."""
+        linux.setns(fds[0], linux.CLONE_NEWNET)
+        try:
+            opened = socket.socket(message["family"], socket.SOCK_STREAM)
+        finally:
+            linux.setns(self._own_network, linux.CLONE_NEWNET)
+        return {}, [opened.detach()]
 
     def _start_zygote(
         self, message: dict[str, Any], fds: list[int]
