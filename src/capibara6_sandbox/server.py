@@ -170,6 +170,7 @@ async def _serving(app: object, listener: socket.socket):  # type: ignore[no-unt
         timeout_graceful_shutdown=2,
         server_header=False,
         ws="none",  # upgrades are for previews, which pass them on
+        proxy_headers=False,  # anybody on this machine could be such a proxy
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listener]))

@@ -93,9 +93,11 @@ async def _pass_on(
     Raises:
         ReplyError: it has none, or is none.
     """
+    sandbox: Sandbox = scope["sandbox"]
     while not reply.complete:
         data = await _received(tunnel)
-        pieces = reply.feed(data) if data else reply.end(whole=not tunnel.cut_off)
+        lost = tunnel.cut_off or not sandbox.has_machine
+        pieces = reply.feed(data) if data else reply.end(whole=not lost)
         if reply.rest is not None:
             if not upgrade:
                 raise ReplyError("it changes to a protocol that nobody asked for")
