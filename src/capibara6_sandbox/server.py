@@ -11,22 +11,28 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
 import structlog
-import uvicorn
 
 from capibara6_sandbox.gateway.app import create_app
-from capibara6_sandbox.gateway.connections import CuttableHttpProtocol
+from capibara6_sandbox.gateway.certificates import (
+    Certificate,
+    CertificateError,
+    local_certificate,
+)
 from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
+from capibara6_sandbox.gateway.listeners import listen, serving
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.templates.build import TemplateBuildError, build
 from capibara6_sandbox.templates.catalog import environments
 
 PORT_DEFAULT: Final = 49982
+DOMAIN_DEFAULT: Final = "e2b.localhost"  # of HTTPS
 _KEY_FORM: Final = re.compile(r"^e2b_[0-9a-f]{8,}$")
 _IDLE_CHECK_S: Final = 1.0
 
@@ -57,7 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=PORT_DEFAULT, help="0: any free port")
     serve.add_argument("--api-key", default="", help="default: $E2B_API_KEY, else a random one")
-    serve.add_argument("--domain", default="", help="what sandboxes report; default: the address")
+    serve.add_argument("--domain", default="", help="below which sandboxes have their names")
+    serve.add_argument("--tls-port", type=int, default=None, help="serve HTTPS too; 0: any port")
+    serve.add_argument("--tls-cert", type=Path, help="of *.DOMAIN; default: made for local use")
+    serve.add_argument("--tls-key", type=Path)
     serve.add_argument(
         "--allow-host", action="append", default=[], help="another name that clients use for us"
     )
@@ -120,19 +129,55 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
+        secured = _secured(arguments)
         await keeper.start(_report_progress)
-        domain = arguments.domain or _default_domain(host, port)
+        domain = secured.domain if secured else arguments.domain or _default_domain(host, port)
         names = [arguments.host, *arguments.allow_host]
         app = create_app(keeper, key, domain, arguments.max_timeout, names)
-        async with _serving(app, listener):
-            _announce(f"http://{host}:{port}", key, keeper.degraded, arguments.state)
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(serving(app, listener))
+            if secured:
+                https = serving(app, secured.listener, secured.certificate)
+                await stack.enter_async_context(https)
+            _announce(f"http://{host}:{port}", key, secured, keeper.degraded, arguments.state)
             await _wait_for_end(keeper, stop, arguments.idle_timeout)
-    except (TemplateBuildError, ZygoteError, OSError) as cause:
+    except (TemplateBuildError, ZygoteError, CertificateError, OSError) as cause:
         _fail(f"The sandbox server cannot start: {cause}\nRun `capibara6 doctor` for what to do.")
     finally:
         await keeper.stop()
         if arguments.state is not None:
             arguments.state.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Secured:
+    """HTTPS below a domain, which clients find by E2B_DOMAIN alone."""
+
+    domain: str  # with port
+    listener: socket.socket
+    certificate: Certificate
+
+    def environment(self, key: str) -> str:
+        """Return the command that points clients here."""
+        authority = self.certificate.authority
+        trust = f" SSL_CERT_FILE={authority} NODE_EXTRA_CA_CERTS={authority}" if authority else ""
+        return f"export E2B_DOMAIN={self.domain} E2B_API_KEY={key}{trust}"
+
+
+def _secured(arguments: argparse.Namespace) -> _Secured | None:
+    if arguments.tls_port is None:
+        if arguments.tls_cert or arguments.tls_key:
+            _fail("--tls-cert and --tls-key are of no use without --tls-port")
+        return None
+    if bool(arguments.tls_cert) != bool(arguments.tls_key):
+        _fail("--tls-cert and --tls-key belong together; without both, a certificate is made")
+    name = arguments.domain.partition(":")[0] or DOMAIN_DEFAULT
+    if arguments.tls_cert:
+        certificate = Certificate(arguments.tls_cert, arguments.tls_key)
+    else:
+        certificate = local_certificate((arguments.data or data_folder()) / "tls", name)
+    listener = _listen(arguments.host, arguments.tls_port)
+    return _Secured(f"{name}:{listener.getsockname()[1]}", listener, certificate)
 
 
 def _default_domain(host: str, port: int) -> str:
@@ -141,16 +186,10 @@ def _default_domain(host: str, port: int) -> str:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # Accepted sockets inherit it. Without it, each small event waits 40 ms for the client's ACK.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        return listen(host, port)
     except OSError as cause:
-        _fail(f"Cannot listen on {host}:{port} ({cause.strerror}). Choose another --port.")
-    return listener
+        _fail(f"Cannot listen on {host}:{port} ({cause.strerror}). Choose another port.")
 
 
 def _report_progress(fraction: float, message: str) -> None:
@@ -158,34 +197,13 @@ def _report_progress(fraction: float, message: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - read by whoever started the server
 
 
-@contextlib.asynccontextmanager
-async def _serving(app: object, listener: socket.socket):  # type: ignore[no-untyped-def]
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        http=CuttableHttpProtocol,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=2,
-        server_header=False,
-        ws="none",  # upgrades are for previews, which pass them on
-        proxy_headers=False,  # anybody on this machine could be such a proxy
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve([listener]))
-    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event
-        await asyncio.sleep(0.005)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await serving
-
-
-def _announce(url: str, key: str, degraded: list[str], state: Path | None) -> None:
+def _announce(
+    url: str, key: str, secured: "_Secured | None", degraded: list[str], state: Path | None
+) -> None:
     line = f"export E2B_API_URL={url} E2B_SANDBOX_URL={url} E2B_API_KEY={key}"
     print(line, flush=True)  # noqa: T201 - the command's own output
+    if secured is not None:
+        print(f"or:    {secured.environment(key)}", flush=True)  # noqa: T201
     if state is not None:
         record = {
             "pid": os.getpid(),

@@ -103,12 +103,30 @@ def sandbox_serve(
         str | None,
         typer.Option(help="Its key, e2b_ and 40 hex digits; otherwise made.", envvar="E2B_API_KEY"),
     ] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="Name below which sandboxes have theirs.")
+    ] = None,
+    tls_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Serve HTTPS too; 0: any port.")
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate of *.DOMAIN; otherwise one is made.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
 ) -> None:
     """Serve E2B's API alone; prints the exports that the E2B SDKs need."""
     from capibara6.cli import serving
     from capibara6.cli.running import run
 
-    run(lambda: serving.serve_sandboxes(host, port, api_key), as_json=False)
+    options = {
+        "--host": host,
+        "--port": port,
+        "--domain": domain,
+        "--tls-port": tls_port,
+        "--tls-cert": tls_cert,
+        "--tls-key": tls_key,
+    }
+    run(lambda: serving.serve_sandboxes(options, api_key), as_json=False)
 
 
 @app.command()

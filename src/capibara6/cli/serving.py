@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 
 import uvicorn
@@ -105,15 +105,14 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-async def serve_sandboxes(host: str | None, port: int | None, api_key: str | None) -> int:
+async def serve_sandboxes(options: Mapping[str, object], api_key: str | None) -> int:
     """Become the embedded server: this process is replaced by it."""
     settings = load_settings()
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     arguments = [*COMMAND, "--state", str(EmbeddedServer(settings.home).state_file)]
-    if host is not None:
-        arguments += ["--host", host]
-    if port is not None:
-        arguments += ["--port", str(port)]
+    for name, value in options.items():
+        if value is not None:
+            arguments += [name, str(value)]
     environment = server_environment(os.environ, CAPIBARA6_HOME=str(settings.home))
     if api_key:
         environment["E2B_API_KEY"] = api_key  # not as an argument, which every user can read

@@ -1,0 +1,66 @@
+"""The server's listening sockets, and HTTP or HTTPS on them."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import uvicorn
+
+from capibara6_sandbox.gateway.certificates import Certificate
+from capibara6_sandbox.gateway.connections import CuttableHttpProtocol
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind a socket; port 0 takes any free one.
+
+    Raises:
+        OSError: the address is taken, or not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # Accepted sockets inherit it. Without it, each small event waits 40 ms for the client's ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: Any, listener: socket.socket, certificate: Certificate | None = None
+) -> AsyncIterator[None]:
+    """Serve an ASGI application inside the block: HTTPS if there is a certificate, else HTTP.
+
+    Raises:
+        OSError: the certificate or its key cannot be read (ssl.SSLError among them).
+    """
+    config = uvicorn.Config(
+        app,
+        http=CuttableHttpProtocol,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+        server_header=False,
+        ws="none",  # upgrades are for previews, which pass them on
+        proxy_headers=False,  # anybody on this machine could be such a proxy
+        ssl_certfile=str(certificate.chain) if certificate else None,
+        ssl_keyfile=str(certificate.key) if certificate else None,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve([listener]))
+    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event
+        await asyncio.sleep(0.005)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
