@@ -85,6 +85,10 @@ class Contexts:
             context = self._contexts[context_id] = Context(context_id, "python", cwd)
         context.kernel = PythonKernel(*fds)
 
+    def name(self, context_id: str, language: str, cwd: str) -> None:
+        """Make a place for a kernel, which starts, or is adopted, later."""
+        self._contexts[context_id] = Context(context_id, language, cwd)
+
     async def _list(self, call: Call) -> dict[str, Any]:
         return {"contexts": [context.describe() for context in self._contexts.values()]}
 
@@ -93,9 +97,8 @@ class Contexts:
         if language not in _STARTED_HERE:
             raise CallError("invalid_argument", f"no kernel for language {language!r}")
         context_id = call.text("id", "") or secrets.token_hex(16)
-        context = Context(context_id, language, call.text("cwd"))
-        self._contexts[context.id] = context
-        return context.describe()
+        self.name(context_id, language, call.text("cwd"))
+        return self._contexts[context_id].describe()
 
     async def _remove(self, call: Call) -> dict[str, Any]:
         context = self._find(call.text("id"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from typing import Final
 
 CODE_INTERPRETER_PORT: Final = 49999
@@ -11,12 +12,10 @@ _HEAD_TIMEOUT_S: Final = 5.0
 
 async def serve_health() -> None:
     """Answer GET /health until cancelled; whatever else is asked gets 404."""
-    server = await asyncio.start_server(
-        _answer,
-        "0.0.0.0",  # noqa: S104 - of the sandbox's own network
-        CODE_INTERPRETER_PORT,
-        limit=_HEAD_BYTES_MAX,
-    )
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("0.0.0.0", CODE_INTERPRETER_PORT))  # noqa: S104 - of the sandbox's own network
+    server = await asyncio.start_server(_answer, sock=listener, limit=_HEAD_BYTES_MAX)
     async with server:
         await server.serve_forever()
 

@@ -3,6 +3,7 @@
 The server holds the other end of a control socket (one JSON packet a message, with descriptors):
 
     to us      {"adopt": context id, "cwd": path}, fds: kernel, stdout, stderr
+               {"context": {"context_id", "language", "cwd"}}       one to start at its first use
                {"env": {...}}                    variables for everything that is started later
                {"pause": true or false}          stop the clock, and with true the programs too
                {"resume": true}                  undo that
@@ -87,6 +88,8 @@ def _take_order(
     if "adopt" in order:
         contexts.adopt(order["adopt"], order["cwd"], fds)
         control.send(b'{"adopted": true}')
+    if "context" in order:
+        contexts.name(**order["context"])
     if "env" in order:
         contexts.set_environment(order["env"])
     if "pause" in order:

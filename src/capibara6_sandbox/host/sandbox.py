@@ -183,9 +183,9 @@ class Sandbox:
         """Fork the Python kernel, and name the JavaScript one, where the template has kernels."""
         if not self._environment.has_kernels:
             return
+        self.default_context_ids["javascript"] = self.machine.name_context("javascript", HOME)
+        # The agent answers orders in turn: when it has this kernel, it knows the other context.
         self.default_context_ids["python"] = await self._add_python_kernel(HOME)
-        created = await self.guest.request("contexts.create", language="javascript", cwd=HOME)
-        self.default_context_ids["javascript"] = str(created.get("id"))
 
     async def default_context(self, language: str) -> str:
         """Return the id of a language's default context; it is made at its first use."""

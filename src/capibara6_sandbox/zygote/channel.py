@@ -4,7 +4,6 @@ Trusted on both sides: no guest ever holds such a socket. Standard library only.
 """
 
 import json
-import os
 import socket
 from collections.abc import Sequence
 from typing import Any, Final
@@ -32,11 +31,11 @@ class Channel:
 
     def receive(self) -> tuple[dict[str, Any], list[int]] | None:
         """Return the next message and its descriptors, which the caller owns; None at the end."""
-        packet, fds, _, _ = socket.recv_fds(self._socket, _PACKET_BYTES_MAX, _FDS_MAX)
+        packet, fds, _, _ = socket.recv_fds(
+            self._socket, _PACKET_BYTES_MAX, _FDS_MAX, socket.MSG_CMSG_CLOEXEC
+        )
         if not packet:
             return None
-        for fd in fds:
-            os.set_inheritable(fd, False)
         return json.loads(packet), fds
 
     def close(self) -> None:
