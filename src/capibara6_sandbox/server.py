@@ -176,7 +176,7 @@ def _secured(arguments: argparse.Namespace) -> _Secured | None:
         certificate = Certificate(arguments.tls_cert, arguments.tls_key)
     else:
         certificate = local_certificate((arguments.data or data_folder()) / "tls", name)
-    listener = _listen(arguments.host, arguments.tls_port)
+    listener = _listen(arguments.host, arguments.tls_port, "--tls-port")
     return _Secured(f"{name}:{listener.getsockname()[1]}", listener, certificate)
 
 
@@ -185,11 +185,11 @@ def _default_domain(host: str, port: int) -> str:
     return f"localhost:{port}" if host in ("127.0.0.1", "::1") else f"{host}:{port}"
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, option: str = "--port") -> socket.socket:
     try:
         return listen(host, port)
     except OSError as cause:
-        _fail(f"Cannot listen on {host}:{port} ({cause.strerror}). Choose another port.")
+        _fail(f"Cannot listen on {host}:{port} ({cause.strerror}). Choose another {option}.")
 
 
 def _report_progress(fraction: float, message: str) -> None:

@@ -21,6 +21,8 @@ from capibara6_sandbox.gateway.keys import KeyMiddleware
 from capibara6_sandbox.gateway.life_calls import LifeCalls, check_timeout, path_id
 from capibara6_sandbox.gateway.listing import Page, select_sandboxes
 from capibara6_sandbox.gateway.metrics import samples
+from capibara6_sandbox.gateway.secrets import SecretCalls
+from capibara6_sandbox.gateway.volumes import VolumeCalls, resolve_mounts
 from capibara6_sandbox.host import sandbox as host
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.isolation.limits import MIB
@@ -49,6 +51,8 @@ def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int
             Route("/sandboxes/{id}", control.info, methods=["GET"]),
             *LifeCalls(keeper, domain, timeout_s_max).routes(),
             Route("/sandboxes/{id}/metrics", control.metrics, methods=["GET"]),
+            *VolumeCalls(keeper.foundry.volumes).routes(),
+            *SecretCalls(keeper.foundry.secrets).routes(),
             Route("/templates", control.templates, methods=["GET"]),
         ],
         middleware=[Middleware(KeyMiddleware, key=key)],
@@ -104,6 +108,7 @@ class Control:
                 secure=bool(body.secure) if secure is None else secure,
                 allow_public_traffic=public,
                 mask_request_host=(body.network and body.network.maskRequestHost) or "",
+                volumes=resolve_mounts(self._keeper.foundry.volumes, body.volumeMounts or []),
                 auto_pause=body.autoPause,
                 auto_pause_memory=body.autoPauseMemory,
                 auto_resume=body.autoResume is not None and body.autoResume.enabled,
@@ -163,7 +168,5 @@ def _refuse_unsupported(body: NewSandbox) -> None:
             " a filesystem-only snapshot cannot be auto-resumed by traffic and must be resumed"
             " explicitly."
         )
-    if body.volumeMounts:
-        raise BadRequestError("volumeMounts: this server has no volumes yet; leave it out.")
     if body.mcp:
         raise BadRequestError("mcp: this server has no MCP gateway in sandboxes; leave it out.")

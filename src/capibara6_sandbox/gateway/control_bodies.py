@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from capibara6_sandbox.gateway.bodies import Variables
+from capibara6_sandbox.gateway.volumes import MountBody
 
 FORKS_MAX: Final = 20
 _HOST: Final = r"^[A-Za-z0-9._\-\[\]:]*(:?\$\{PORT\})?$"  # in which ${PORT} stands for the port
@@ -43,7 +44,7 @@ class NewSandbox(BaseModel):
     autoResume: AutoResume | None = None  # noqa: N815
     secure: bool | None = None
     network: Network | None = None
-    volumeMounts: list[Any] | None = None  # noqa: N815
+    volumeMounts: list[MountBody] | None = None  # noqa: N815
     mcp: dict[str, Any] | None = None
 
 

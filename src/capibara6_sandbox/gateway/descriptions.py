@@ -41,6 +41,7 @@ def describe(sandbox: Sandbox) -> dict[str, Any]:
         "diskSizeMB": limits.disk_bytes // MIB,
         "metadata": dict(sandbox.request.metadata),
         "state": sandbox.visible_state,
+        "volumeMounts": [{"name": v.name, "path": v.path} for v in sandbox.request.volumes],
     }
 
 

@@ -6,6 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from capibara6_sandbox.gateway.failures import error_response
+from capibara6_sandbox.gateway.volumes import CONTENT_PATH
 
 
 class KeyMiddleware:
@@ -21,6 +22,7 @@ class KeyMiddleware:
         if (
             scope["type"] != "http"
             or scope["path"] == "/health"
+            or scope["path"].startswith(CONTENT_PATH)  # which asks for the volume's own token
             or self._opens(Headers(scope=scope))
         ):
             await self._app(scope, receive, send)

@@ -19,6 +19,8 @@ from capibara6_sandbox.host.instance import Instance, clean_up_after_dead, run_f
 from capibara6_sandbox.host.layers import LayerSpace
 from capibara6_sandbox.host.machine import Blueprint, Machine
 from capibara6_sandbox.host.parents import Parents
+from capibara6_sandbox.host.secret_store import SecretStore
+from capibara6_sandbox.host.volumes import Volumes
 from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups, find_cgroups
 from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
 from capibara6_sandbox.templates.build import BuiltEnvironment, Progress, build
@@ -47,6 +49,8 @@ class Foundry:
 
     def __init__(self, data: Path) -> None:
         self.data = data
+        self.volumes = Volumes(data / "volumes")
+        self.secrets = SecretStore(data / "secrets")
         self._built: dict[str, BuiltEnvironment] = {}
         self._ranges = list(range(_RANGES, 0, -1))
         self._instance: Instance | None = None
@@ -75,6 +79,7 @@ class Foundry:
             self._instance.view,
             self.data / "templates",
             self.data / "layers",
+            self.volumes.folder,
             self._built,
             privileged=self.privileged,
         )

@@ -117,6 +117,11 @@ class Keeper:
         finally:
             self._creating -= 1
         sandbox.assign(request)
+        try:
+            await sandbox.mount_volumes()
+        except BaseException:
+            await asyncio.shield(self._dispose(sandbox))
+            raise
         self._sandboxes[sandbox.id] = sandbox
         self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
         return sandbox

@@ -60,7 +60,7 @@ async def save_layer(
         target = os.open(aside / "tree", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             order = {"op": "copy", "uid_base": uid_base, "layers": list(below)}
-            done = await _ask(nursery, order, [upper, target])
+            done = await ask(nursery, order, [upper, target])
         finally:
             os.close(target)
         (aside / "size.json").write_text(json.dumps(done))
@@ -85,7 +85,7 @@ async def discard_layer(nursery: ZygoteClient, layers: Path, name: str) -> None:
     folder = os.open(layers / space, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.stat(own, dir_fd=folder, follow_symlinks=False)
-        await _ask(nursery, {"op": "discard", "name": own}, [folder])
+        await ask(nursery, {"op": "discard", "name": own}, [folder])
     finally:
         os.close(folder)
 
@@ -103,7 +103,7 @@ def layer_bytes(layers: Path, name: str) -> int:
         raise LayerError(f"The saved files {name} are gone or damaged: {cause}") from None
 
 
-async def _ask(nursery: ZygoteClient, order: dict[str, Any], fds: Sequence[int]) -> dict[str, Any]:
+async def ask(nursery: ZygoteClient, order: dict[str, Any], fds: Sequence[int]) -> dict[str, Any]:
     """Have a fork of the nursery do something, and return what it reports."""
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:

@@ -169,6 +169,7 @@ class Lifecycle:
         sandbox.attach(machine)
         try:
             machine.set_environment(sandbox.env)
+            await sandbox.mount_volumes()
             await sandbox.start_default_contexts()
         except BaseException:
             if sandbox.detach() is not None:
@@ -197,6 +198,7 @@ def describe(sandbox: Sandbox, layers: tuple[str, ...]) -> SandboxRecord:
         env=sandbox.env,
         allow_public_traffic=request.allow_public_traffic,
         mask_request_host=request.mask_request_host,
+        volumes=request.volumes,
         auto_pause=request.auto_pause,
         auto_pause_memory=request.auto_pause_memory,
         auto_resume=request.auto_resume,

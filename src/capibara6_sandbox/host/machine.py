@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.guest_client import GuestClient
+from capibara6_sandbox.host.layers import ask
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroups import Cgroup
 from capibara6_sandbox.isolation.limits import CgroupUsage
@@ -193,6 +194,14 @@ class Machine:
         context = {"context_id": context_id, "language": language, "cwd": cwd}
         self._order({"context": context}, [])
         return context_id
+
+    async def mount(self, nursery: ZygoteClient, volume: str, path: str) -> None:
+        """Mount a volume on a directory, which is made if it is missing.
+
+        Raises:
+            LayerError: it cannot be mounted there; the message says why.
+        """
+        await ask(nursery, {"op": "mount", "volume": volume, "path": path}, [self._pidfd])
 
     def set_environment(self, env: Mapping[str, str]) -> None:
         """Set the variables that every kernel and program started from now on sees."""

@@ -29,6 +29,7 @@ class Parents:
         view: an empty directory, on which the nursery assembles what it sees.
         templates: where built environments lie.
         layers: where saved layers lie.
+        volumes: where volumes lie.
         built: them, by name.
         privileged: whether this server gives each sandbox a range of ids.
     """
@@ -38,6 +39,7 @@ class Parents:
         view: Path,
         templates: Path,
         layers: Path,
+        volumes: Path,
         built: Mapping[str, BuiltEnvironment],
         *,
         privileged: bool,
@@ -45,6 +47,7 @@ class Parents:
         self._view = view
         self._templates = templates
         self._layers = layers
+        self._volumes = volumes
         self._built = built
         self._privileged = privileged
         self._nursery: ZygoteClient | None = None
@@ -99,7 +102,12 @@ class Parents:
             await self._end_all()
         prefixes = sorted({b.python_prefix for b in self._built.values() if b.python_prefix})
         self._nursery = await start_nursery(
-            self._view, self._templates, self._layers, prefixes, privileged=self._privileged
+            self._view,
+            self._templates,
+            self._layers,
+            self._volumes,
+            prefixes,
+            privileged=self._privileged,
         )
         return self._nursery
 

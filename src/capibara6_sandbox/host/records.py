@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from capibara6_sandbox.isolation.limits import Limits
 from capibara6_sandbox.templates.catalog import Environment, Template
@@ -46,6 +46,25 @@ class TemplateRecord(BaseModel):
         )
 
 
+class VolumeMount(BaseModel):
+    """A volume in a sandbox."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    volume_id: str
+    name: str
+    path: str
+
+
+class VolumeRecord(BaseModel):
+    """A volume: a folder that any number of sandboxes share."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    id: str
+    name: str
+    token: str  # which opens its contents
+    created_at: datetime
+
+
 class SandboxRecord(BaseModel):
     """A paused sandbox, of which only the files are left."""
 
@@ -58,6 +77,7 @@ class SandboxRecord(BaseModel):
     env: dict[str, str]
     allow_public_traffic: bool
     mask_request_host: str = ""
+    volumes: tuple[VolumeMount, ...] = ()
     auto_pause: bool
     auto_pause_memory: bool
     auto_resume: bool
@@ -65,6 +85,19 @@ class SandboxRecord(BaseModel):
     traffic_access_token: str
     started_at: datetime
     ends_at: datetime
+
+
+class SecretRecord(BaseModel):
+    """A secret. Its value stays out of every text that is made of this."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    id: str
+    name: str
+    value: str = Field(repr=False)
+    version: int
+    metadata: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
 
 
 class SnapshotRecord(BaseModel):
@@ -81,7 +114,7 @@ class SnapshotRecord(BaseModel):
     created_at: datetime
 
 
-Record = TypeVar("Record", SandboxRecord, SnapshotRecord)
+Record = TypeVar("Record", SandboxRecord, SnapshotRecord, VolumeRecord, SecretRecord)
 
 
 class Records(Generic[Record]):
@@ -110,7 +143,8 @@ class Records(Generic[Record]):
             OSError: the disk is full or gone.
         """
         aside = self._folder / f".{record.id}"
-        with aside.open("wb") as file:
+        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "wb") as file:
             file.write(record.model_dump_json().encode())
             file.flush()
             os.fsync(file.fileno())

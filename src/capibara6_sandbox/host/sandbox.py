@@ -14,7 +14,7 @@ from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.guest_client import GuestClient, GuestLostError
 from capibara6_sandbox.host.machine import HOME, Machine
 from capibara6_sandbox.host.parents import Parents
-from capibara6_sandbox.host.records import SandboxRecord
+from capibara6_sandbox.host.records import SandboxRecord, VolumeMount
 from capibara6_sandbox.host.states import VISIBLE, State, check_step
 from capibara6_sandbox.host.tunnels import Tunnels
 from capibara6_sandbox.host.zygotes import ZygoteError
@@ -33,6 +33,7 @@ class Request:
     secure: bool = True
     allow_public_traffic: bool = True
     mask_request_host: str = ""  # the Host header that services see; "" leaves it as it came
+    volumes: tuple[VolumeMount, ...] = ()
     auto_pause: bool = False  # at its time's end, instead of ending
     auto_pause_memory: bool = True
     auto_resume: bool = False  # by traffic
@@ -106,6 +107,7 @@ class Sandbox:
             secure=bool(record.envd_access_token),
             allow_public_traffic=record.allow_public_traffic,
             mask_request_host=record.mask_request_host,
+            volumes=record.volumes,
             auto_pause=record.auto_pause,
             auto_pause_memory=record.auto_pause_memory,
             auto_resume=record.auto_resume,
@@ -143,6 +145,16 @@ class Sandbox:
         """Begin to live, or live again, for some time from now."""
         self.started_at = datetime.now(UTC)
         self.extend(timeout_s)
+
+    async def mount_volumes(self) -> None:
+        """Mount what was asked for on its machine, which is new.
+
+        Raises:
+            StartError: one cannot be mounted.
+        """
+        for mount in self.request.volumes:
+            nursery = await self._parents.nursery()
+            await self.machine.mount(nursery, mount.volume_id, mount.path)
 
     async def _open_socket(self, family: socket.AddressFamily) -> socket.socket:
         try:

@@ -59,10 +59,15 @@ _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
 _SYS_SECCOMP = {"x86_64": 317, "aarch64": 277}
 _SYS_CLONE3: Final = 435
+_SYS_OPENAT2: Final = 437
 _SYS_OPEN_TREE: Final = 428
 _SYS_MOVE_MOUNT: Final = 429
 _SYS_MOUNT_SETATTR: Final = 442
 
+_RESOLVE_NO_XDEV: Final = 0x01
+_RESOLVE_NO_MAGICLINKS: Final = 0x02
+_RESOLVE_NO_SYMLINKS: Final = 0x04
+_RESOLVE_BENEATH: Final = 0x08
 _AT_FDCWD: Final = -100
 _AT_RECURSIVE: Final = 0x8000
 _AT_EMPTY_PATH: Final = 0x1000
@@ -165,8 +170,10 @@ def set_mount_attributes(target: str, attributes: int, *, recursive: bool = True
     _checked(result, f"mount_setattr {target}")
 
 
-def mapped_mount(path: str, attributes: int, user_namespace: int) -> int:
+def mapped_mount(path: str, attributes: int, user_namespace: int | None) -> int:
     """Return the descriptor of a detached mount of `path`, its ids mapped by a user namespace.
+
+    None maps none.
 
     Needs Linux 5.12 and a file system that offers it; 5.19 where overlayfs shall use it.
     """
@@ -174,13 +181,17 @@ def mapped_mount(path: str, attributes: int, user_namespace: int) -> int:
     fd = _checked(
         _libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, path.encode(), flags), f"open_tree {path}"
     )
-    wanted = _MountAttributes(attr_set=attributes | _MOUNT_ATTR_IDMAP, userns_fd=user_namespace)
+    if user_namespace is None:
+        wanted = _MountAttributes(attr_set=attributes)
+    else:
+        mapped = attributes | _MOUNT_ATTR_IDMAP
+        wanted = _MountAttributes(attr_set=mapped, userns_fd=user_namespace)
     reference, size = ctypes.byref(wanted), ctypes.sizeof(wanted)
     result = _libc.syscall(_SYS_MOUNT_SETATTR, fd, b"", _AT_EMPTY_PATH, reference, size)
     if result < 0:
         number = ctypes.get_errno()
         os.close(fd)
-        raise OSError(number, f"mapping the ids of {path}: {os.strerror(number)}")
+        raise OSError(number, f"mounting {path}: {os.strerror(number)}")
     return fd
 
 
@@ -189,6 +200,23 @@ def attach_mount(fd: int, target: str) -> None:
     flags = _MOVE_MOUNT_F_EMPTY_PATH
     result = _libc.syscall(_SYS_MOVE_MOUNT, fd, b"", _AT_FDCWD, target.encode(), flags)
     _checked(result, f"move_mount on {target}")
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("flags", "mode", "resolve"))
+
+
+def open_beneath(folder: int, path: str, flags: int, mode: int = 0) -> int:
+    """Open a path that stays below an open folder and passes no link of any kind: openat2(2).
+
+    Raises:
+        OSError: EXDEV where it leads out, ELOOP at a link, and what open(2) raises.
+    """
+    resolve = _RESOLVE_NO_XDEV | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS | _RESOLVE_BENEATH
+    how = _OpenHow(flags=flags | os.O_CLOEXEC, mode=mode, resolve=resolve)
+    raw = os.fsencode(path)
+    fd = _libc.syscall(_SYS_OPENAT2, folder, raw, ctypes.byref(how), ctypes.sizeof(how))
+    return _checked(fd, path)
 
 
 def change_root(new_root: str) -> None:

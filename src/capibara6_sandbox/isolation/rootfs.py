@@ -11,10 +11,12 @@ root; the view itself is dropped, so that no path leads back. Standard library o
     /packages   capibara6_guest and capibara6_sandbox, as zygotes import them
     /dev        null, zero, full, random, urandom, tty and mount points for shm and pts
     /proc       of the nursery's processes; without one in sight, a user namespace may mount none
+    /volumes    volumes, which are mounted into running sandboxes
     /stage      where a sandbox assembles its root
 """
 
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -57,7 +59,12 @@ def layer_tree(name: str) -> str:
 
 
 def enter_nursery(
-    view: Path, templates: Path, layers: Path, packages: Path, python_prefixes: list[str]
+    view: Path,
+    templates: Path,
+    layers: Path,
+    volumes: Path,
+    packages: Path,
+    python_prefixes: list[str],
 ) -> None:
     """Replace this process's root by the nursery's view, assembled on the empty directory `view`.
 
@@ -69,6 +76,7 @@ def enter_nursery(
     _bind("/usr", view / "usr", _READ_ONLY)
     _bind(str(templates), view / "templates", _NO_SUID_DEV)
     _bind(str(layers), view / "layers", _NO_SUID_DEV)
+    _bind(str(volumes), view / "volumes", _NO_SUID_DEV)
     for name in PACKAGES:
         _bind(str(packages / name), view / "packages" / name, _READ_ONLY)
     for prefix in python_prefixes:
@@ -140,6 +148,38 @@ def map_layers(layers: Sequence[str], pid: int) -> list[int]:
     finally:
         os.close(namespace)
     return mounts
+
+
+def mount_volume(name: str, path: str, sandbox: int, *, privileged: bool) -> None:
+    """Mount a volume in a running sandbox; the caller is a fork that then ends.
+
+    Ids on disk are those of the inside, so that all sandboxes agree on who owns a file.
+
+    Args:
+        name: of its folder.
+        path: where; missing directories are made, as the sandbox's own user.
+        sandbox: pidfd of its first process.
+        privileged: whether the sandbox has a range of ids.
+
+    Raises:
+        OSError: the file system cannot map ids, or there is a file or a link in the way.
+    """
+    namespace = _user_namespace(sandbox) if privileged else None
+    mount = linux.mapped_mount(f"/volumes/{name}/tree", _NO_SUID_DEV, namespace)
+    linux.setns(sandbox, linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+    if privileged:
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+    os.makedirs(path, mode=0o755, exist_ok=True)
+    if os.path.realpath(path) != path:
+        raise OSError(errno.ELOOP, f"{path} leads through a link")
+    linux.attach_mount(mount, path)
+
+
+def _user_namespace(pidfd: int) -> int:
+    lines = Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines()
+    pid = next(line.split()[1] for line in lines if line.startswith("Pid:"))
+    return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def enter_sandbox(root: Root, mounts: Sequence[int]) -> int:

@@ -13,9 +13,10 @@ all, so that a server killed with -9 leaves no process. Requests ("op"):
     socket    "family"; fds: a sandbox's pidfd      -> {}, [TCP socket in its network, unconnected]
     copy      "uid_base", "layers"; fds: from (a writable layer), to, report
                                                                             -> {}, [pidfd]
+    mount     "volume", "path"; fds: a sandbox's pidfd, report              -> {}, [pidfd]
     discard   "name"; fds: the folder it lies in, report                    -> {}, [pidfd]
 
-The last two are done by forks of their own, which write {"bytes", "inodes"} or {"error"} to the
+The last three are done by forks of their own, which write {"bytes", "inodes"} or {"error"} to the
 report; here, because an ordinary user's server has no other process that may read all files.
 
 Standard library only, single-threaded, trusted.
@@ -103,6 +104,7 @@ class Nursery:
             Path(setup["view"]),
             Path(setup["templates"]),
             Path(setup["layers"]),
+            Path(setup["volumes"]),
             Path(setup["packages"]),
             setup["python_prefixes"],
         )
@@ -124,6 +126,8 @@ class Nursery:
         if operation in ("copy", "discard"):
             work = self._copy if operation == "copy" else _discard
             return _fork_work(lambda: work(message, fds), fds[-1])
+        if operation == "mount":
+            return _fork_work(lambda: self._mount(message, fds[0]), fds[-1])
         if operation == "socket":
             return self._open_socket(message, fds)
         raise ValueError(f"no operation {operation!r}")
@@ -196,6 +200,11 @@ class Nursery:
         owners = layers.Owners.leaving(message["uid_base"] if self._privileged else None)
         copied = layers.LayerCopy(fds[0], fds[1], owners).run()
         return layers.measure(fds[1]) if message["layers"] else copied
+
+    def _mount(self, message: dict[str, Any], sandbox: int) -> dict[str, int]:
+        volume, path = message["volume"], message["path"]
+        rootfs.mount_volume(volume, path, sandbox, privileged=self._privileged)
+        return {}
 
     def _open_socket(
         self, message: dict[str, Any], fds: list[int]

@@ -1,0 +1,118 @@
+"""Secrets: values that clients store under a name and that nothing ever shows again.
+
+Each is one file that only the server's user may read. The value goes to whoever resolves its
+placeholder, `${e2b.secrets.<name>}`, and into no description, message or log.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from capibara6_sandbox.errors import BadRequestError, ConflictError, NotFoundError
+from capibara6_sandbox.host.records import Records, SecretRecord
+
+ID_PREFIX: Final = "sec_"
+SECRETS_MAX: Final = 10_000
+_NAME: Final = re.compile(r"[a-z0-9_-]{1,128}", re.ASCII)
+_PLACEHOLDER: Final = re.compile(r"\$\{e2b\.secrets\.([^{}]{1,128})\}")
+
+
+class SecretStore:
+    """All secrets of this server.
+
+    Args:
+        folder: theirs; it is made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._records = Records(folder, SecretRecord)
+        folder.chmod(0o700)
+        self._secrets = {record.id: record for record in self._records.load()}
+
+    def create(self, name: str, value: str, metadata: dict[str, str]) -> SecretRecord:
+        """Store a secret.
+
+        Raises:
+            BadRequestError: the name cannot be one; it is not repeated, nor is the value.
+            ConflictError: there is one of this name.
+        """
+        name = name.strip().lower()
+        if not _NAME.fullmatch(name) or name.startswith(ID_PREFIX):
+            raise BadRequestError("The secret's name is invalid: letters, digits, _ and - only.")
+        if self._find(name) is not None:
+            raise ConflictError("A secret of this name exists already.")
+        if len(self._secrets) >= SECRETS_MAX:
+            raise ConflictError(f"There are {SECRETS_MAX:,} secrets, which is the limit.")
+        now = datetime.now(UTC)
+        record = SecretRecord(
+            id=ID_PREFIX + uuid.uuid4().hex,
+            name=name,
+            value=value,
+            version=1,
+            metadata=metadata,
+            created_at=now,
+            updated_at=now,
+        )
+        return self._keep(record)
+
+    def update(self, selector: str, value: str, metadata: dict[str, str] | None) -> SecretRecord:
+        """Give a secret another value; None leaves its metadata.
+
+        Raises:
+            NotFoundError: there is none of this id or name.
+        """
+        old = self.get(selector)
+        changed = {
+            "value": value,
+            "version": old.version + 1,
+            "metadata": old.metadata if metadata is None else metadata,
+            "updated_at": datetime.now(UTC),
+        }
+        return self._keep(old.model_copy(update=changed))
+
+    def get(self, selector: str) -> SecretRecord:
+        """Return a secret by its id or name.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = self._find(selector)
+        if found is None:
+            raise NotFoundError("The secret was not found.")
+        return found
+
+    def all(self) -> Iterable[SecretRecord]:
+        """Return all secrets, oldest first."""
+        return sorted(self._secrets.values(), key=lambda secret: (secret.created_at, secret.id))
+
+    def destroy(self, selector: str) -> None:
+        """Forget a secret.
+
+        Raises:
+            NotFoundError: there is none of this id or name.
+        """
+        record = self.get(selector)
+        self._records.remove(record.id)
+        del self._secrets[record.id]
+
+    def fill(self, text: str) -> str:
+        """Replace each placeholder in `text` by its secret's value of now.
+
+        Raises:
+            NotFoundError: a placeholder names no secret.
+        """
+        return _PLACEHOLDER.sub(lambda found: self.get(found[1]).value, text)
+
+    def _find(self, selector: str) -> SecretRecord | None:
+        if selector in self._secrets:
+            return self._secrets[selector]
+        name = selector.strip().lower()
+        return next((secret for secret in self._secrets.values() if secret.name == name), None)
+
+    def _keep(self, record: SecretRecord) -> SecretRecord:
+        self._records.write(record)
+        self._secrets[record.id] = record
+        return record

@@ -1,0 +1,102 @@
+"""Volumes: folders on the server's disk that any number of sandboxes share, read-write.
+
+Each is a folder with its files below `tree`; records of all lie beside. Nobody else on this
+machine may look in: the owners of the files are the ids of the inside, root's among them.
+"""
+
+import asyncio
+import secrets
+import shutil
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from capibara6_sandbox.errors import BadRequestError, NotFoundError
+from capibara6_sandbox.host.records import Records, VolumeRecord
+from capibara6_sandbox.isolation.identity import has_id_ranges
+from capibara6_sandbox.isolation.rootfs import USER_ID
+
+_log = structlog.get_logger()
+
+
+class Volumes:
+    """All volumes of this server.
+
+    Args:
+        folder: theirs; it is made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        self._records = Records(folder / "records", VolumeRecord)
+        self._volumes = {record.id: record for record in self._records.load()}
+        self._removals: set[asyncio.Task[None]] = set()
+
+    def create(self, name: str) -> VolumeRecord:
+        """Make an empty volume.
+
+        Raises:
+            BadRequestError: there is one of this name.
+            OSError: the disk refuses.
+        """
+        if any(volume.name == name for volume in self._volumes.values()):
+            raise BadRequestError(f"Volume with name '{name}' already exists")
+        token = secrets.token_urlsafe(32)
+        now = datetime.now(UTC)
+        record = VolumeRecord(id=str(uuid.uuid4()), name=name, token=token, created_at=now)
+        tree = self.tree(record.id)
+        tree.mkdir(parents=True)
+        tree.chmod(0o755)
+        if has_id_ranges():
+            shutil.chown(tree, USER_ID, USER_ID)
+        self._records.write(record)
+        self._volumes[record.id] = record
+        return record
+
+    def all(self) -> Iterable[VolumeRecord]:
+        """Return all volumes, oldest first."""
+        return sorted(self._volumes.values(), key=lambda volume: volume.created_at)
+
+    def get(self, volume_id: str) -> VolumeRecord:
+        """Return a volume.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
+        record = self._volumes.get(volume_id)
+        if record is None:
+            raise NotFoundError(f"Volume {volume_id} was not found")
+        return record
+
+    def named(self, name: str) -> VolumeRecord | None:
+        """Return a volume by its name."""
+        return next((volume for volume in self._volumes.values() if volume.name == name), None)
+
+    def destroy(self, volume_id: str) -> None:
+        """Remove a volume and its files, also where it is mounted; sandboxes then see it empty.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
+        self.get(volume_id)
+        self._records.remove(volume_id)
+        del self._volumes[volume_id]
+        task = asyncio.create_task(asyncio.to_thread(self._remove, self.folder / volume_id))
+        self._removals.add(task)
+        task.add_done_callback(self._removals.discard)
+
+    def tree(self, volume_id: str) -> Path:
+        """Return where a volume's files lie."""
+        return self.folder / volume_id / "tree"
+
+    @staticmethod
+    def _remove(folder: Path) -> None:
+        try:
+            shutil.rmtree(folder)
+        except OSError as cause:
+            _log.error("volume_files_left", folder=str(folder), cause=str(cause))
