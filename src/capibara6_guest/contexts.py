@@ -23,7 +23,11 @@ _REPLACED: Final = (
     "The code before this one was interrupted, did not heed that in "
     f"{INTERRUPT_GRACE_S:.0f} s, and was ended with its kernel: all variables are lost.\n"
 )
-_STARTED_HERE: Final = {"javascript": JavaScriptKernel, "bash": BashKernel}
+_STARTED_HERE: Final = {
+    "javascript": JavaScriptKernel,
+    "typescript": JavaScriptKernel,
+    "bash": BashKernel,
+}
 
 
 class Context:
@@ -116,6 +120,7 @@ class Contexts:
         context = self._find(call.text("id"))
         env = call.arguments.get("env") or {}
         code = call.text("code")
+        dialect = call.text("dialect", "") or context.language
         await call.send({"type": "accepted"})
         leaving = asyncio.create_task(call.disconnected())
         try:
@@ -126,7 +131,7 @@ class Contexts:
                 if context.heeded_no_interrupt:
                     context.heeded_no_interrupt = False
                     await call.send(output_event("stderr", _REPLACED))
-                heeded = await _run(call, kernel, kernel.execute(code, env), leaving)
+                heeded = await _run(call, kernel, kernel.execute(code, env, dialect), leaving)
                 context.heeded_no_interrupt = not heeded
                 return {"alive": kernel.alive}
         finally:

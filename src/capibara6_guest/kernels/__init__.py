@@ -9,8 +9,12 @@ class Kernel(ABC):
     """A running kernel, as the agent sees it. One execution at a time; the caller sees to that."""
 
     @abstractmethod
-    def execute(self, code: str, env: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
+    def execute(
+        self, code: str, env: Mapping[str, str], dialect: str = ""
+    ) -> AsyncIterator[dict[str, Any]]:
         """Run `code` with `env` set for this call only, and yield what happens.
+
+        `dialect` names the language of the code where the kernel runs more than its own.
 
         Events have E2B's own form, without "keepalive" and "end_of_execution":
         {"type": "number_of_executions", "execution_count": int},

@@ -70,7 +70,8 @@ class BashKernel(ProcessKernel):
             pass_fds=(messages, err),
         )
 
-    def _request(self, number: int, code: str, env: Mapping[str, str]) -> bytes:
+    def _request(self, number: int, code: str, env: Mapping[str, str], dialect: str) -> bytes:
+        del dialect
         if "\0" in code:
             raise ValueError("bash code may not contain a NUL character")
         self._names = " ".join(map(_checked_name, env))

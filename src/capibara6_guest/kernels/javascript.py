@@ -1,4 +1,4 @@
-"""The JavaScript kernel: a Node.js process that runs `javascript_kernel.mjs`."""
+"""The kernel of JavaScript and TypeScript: a Node.js process with `javascript_kernel.mjs`."""
 
 import errno
 import json
@@ -30,7 +30,8 @@ def _program() -> str:
 class JavaScriptKernel(ProcessKernel):
     """Runs JavaScript; its globals and declarations live on. Needs Node.js 18 or later, and bash.
 
-    `process.exit()` ends the cell only.
+    In the dialect "typescript" types are removed first, which needs Node.js 22.13 or later; both
+    share all variables. `process.exit()` ends the cell only.
     """
 
     language = "javascript"
@@ -81,6 +82,7 @@ class JavaScriptKernel(ProcessKernel):
             )
         return super()._why_not_started(cause)
 
-    def _request(self, number: int, code: str, env: Mapping[str, str]) -> bytes:
-        request = {"id": number, "code": code, "env": dict(env)}
+    def _request(self, number: int, code: str, env: Mapping[str, str], dialect: str) -> bytes:
+        typed = dialect == "typescript"
+        request = {"id": number, "code": code, "env": dict(env), "typed": typed}
         return json.dumps(request, separators=(",", ":")).encode("ascii") + b"\n"

@@ -1,5 +1,6 @@
-// Runs cells of JavaScript. Requests come on descriptor 3, one JSON object a line: {id, code, env}
-// or {interrupt: id}; messages go to descriptor 4 (see process.py); javascript_watch.mjs reads 5.
+// Runs cells of JavaScript and TypeScript. Requests come on descriptor 3, one JSON object a line:
+// {id, code, env, typed} or {interrupt: id}; messages go to descriptor 4 (see process.py);
+// javascript_watch.mjs reads 5.
 //
 // Cells are evaluated by V8's own console mode (as in a browser's console), which gives top-level
 // await, lets a later cell declare a name again, and yields the last expression's value. What a
@@ -24,6 +25,7 @@ import util from 'node:util';
 import vm from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { rewriteImports } from './javascript_imports.mjs';
+import { stripTypes } from './javascript_types.mjs';
 
 const [REQUESTS_FD, MESSAGES_FD, INTERRUPTS_FD] = [3, 4, 5];
 const RESULT_CHARS_MAX = 5_000_000;
@@ -272,14 +274,14 @@ let count = 0;
 const { result: globalObject } = await post('Runtime.evaluate', { expression: 'globalThis' });
 const globalId = globalObject.objectId;
 
-async function execute({ id, code, env }) {
+async function execute({ id, code, env, typed }) {
   const before = Object.keys(env).map((name) => [name, process.env[name]]);
   Object.assign(process.env, env);
   count += 1;
   try {
     await new Promise((resolve, reject) => {
       current = { id, fail: reject };
-      runCell(code, count, id).then(resolve, reject);
+      runCell(code, count, id, typed).then(resolve, reject);
     });
   } catch (failure) {
     // What an interrupted cell still has to run, it runs now, under the eyes of the watch.
@@ -297,8 +299,8 @@ async function execute({ id, code, env }) {
   send({ type: 'done', id });
 }
 
-async function runCell(code, number, id) {
-  const value = await evaluate(code, number, id);
+async function runCell(code, number, id, typed) {
+  const value = await evaluate(typed ? stripTypes(code) : code, number, id);
   await Promise.all(shown);
   if (value !== undefined) sendResult(await formsOf(value), true);
 }
@@ -327,7 +329,7 @@ process.on('SIGINT', () => {});
 
 for (const event of ['uncaughtException', 'unhandledRejection']) {
   process.on(event, (error) => {
-    if (error instanceof Exit) return;
+    if (error instanceof Exit || error?.code === 'ERR_INSPECTOR_COMMAND') return; // told already
     console.error(`Uncaught ${error instanceof Error ? traceback(error) : util.inspect(error)}`);
   });
 }

@@ -64,7 +64,7 @@ class ProcessKernel(Kernel):
         """Start the program on its ends of the four pipes."""
 
     @abstractmethod
-    def _request(self, number: int, code: str, env: Mapping[str, str]) -> bytes:
+    def _request(self, number: int, code: str, env: Mapping[str, str], dialect: str) -> bytes:
         """Encode one execution.
 
         Raises:
@@ -86,14 +86,16 @@ class ProcessKernel(Kernel):
         """Whether the kernel can execute; a process not yet started counts."""
         return not self._dead
 
-    async def execute(self, code: str, env: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
+    async def execute(
+        self, code: str, env: Mapping[str, str], dialect: str = ""
+    ) -> AsyncIterator[dict[str, Any]]:
         """Run `code`; see `Kernel`."""
         if self._dead:
             yield error_event("KernelDied", f"the {self.language} kernel has ended")
             return
         try:
             streams = self._streams or self._start()
-            request = self._request(self._number + 1, code, env)
+            request = self._request(self._number + 1, code, env, dialect)
         except OSError as cause:
             self._dead = True
             yield error_event("KernelNotStarted", self._why_not_started(cause))

@@ -49,8 +49,11 @@ class PythonKernel(Kernel):
         """Set variables for good, before the next execution."""
         self._environment.update(env)
 
-    async def execute(self, code: str, env: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
+    async def execute(
+        self, code: str, env: Mapping[str, str], dialect: str = ""
+    ) -> AsyncIterator[dict[str, Any]]:
         """Run `code`; see `Kernel.execute`."""
+        del dialect
         self._streams.stop_idling(keep=True)
         self._started = self._interrupt_wanted = False
         request = {"code": code, "env": dict(env), "environment": self._environment}

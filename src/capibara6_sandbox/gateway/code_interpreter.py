@@ -32,8 +32,12 @@ LANGUAGES: Final = {
     "python": "python",
     "javascript": "javascript",
     "js": "javascript",
+    "typescript": "typescript",
+    "ts": "typescript",
     "bash": "bash",
 }
+# Languages that run in another one's default context, with its variables.
+_HOSTS: Final = {"typescript": "javascript"}
 _WRONG_TOKEN: Final = "The access token is missing or wrong."  # noqa: S105 - a message
 
 
@@ -155,8 +159,12 @@ async def _execute(request: Request) -> Response:
     body = await read_model(request, Execution)
     if body.context_id and body.language:
         raise BadRequestError("Give either context_id or language, not both.")
-    context_id = body.context_id or await sandbox.default_context(_language(body.language))
-    stream = ExecutionStream(sandbox, context_id, body.code, body.env_vars or {})
+    if body.context_id:
+        context_id, dialect = body.context_id, ""
+    else:
+        dialect = _language(body.language)
+        context_id = await sandbox.default_context(_HOSTS.get(dialect, dialect))
+    stream = ExecutionStream(sandbox, context_id, body.code, body.env_vars or {}, dialect)
     await stream.open()
     return EventReply(
         stream.lines(), media_type="application/x-ndjson", background=BackgroundTask(stream.close)

@@ -40,12 +40,17 @@ class EventReply(StreamingResponse):
 
 
 class ExecutionStream:
-    """One execution's events as lines; closing it early interrupts the kernel."""
+    """One execution's events as lines; closing it early interrupts the kernel.
 
-    def __init__(self, sandbox: Sandbox, context_id: str, code: str, env: dict[str, str]) -> None:
+    `dialect` names the language of the code; "" is the context's own.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, context_id: str, code: str, env: dict[str, str], dialect: str = ""
+    ) -> None:
         self._sandbox = sandbox
         self._context_id = context_id
-        self._order = {"id": context_id, "code": code, "env": env}
+        self._order = {"id": context_id, "code": code, "env": env, "dialect": dialect}
         self._call: GuestCall | None = None
         self._oom_kills = self._count_oom_kills()
 
