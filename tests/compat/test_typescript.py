@@ -2,11 +2,11 @@
 
 from e2b_code_interpreter import Sandbox
 
-from sandbox_server import SandboxServer
+from support.sandbox_server import SandboxServer
 
 
-def test_typescript_shares_the_variables_of_javascript(server: SandboxServer) -> None:
-    with Sandbox.create(**server.sdk) as sandbox:
+def test_typescript_shares_the_variables_of_javascript(sandbox_server: SandboxServer) -> None:
+    with Sandbox.create(**sandbox_server.sdk) as sandbox:
         first = sandbox.run_code(
             "const message: string = 'Hello'; console.log(message)", language="ts"
         )
@@ -15,8 +15,10 @@ def test_typescript_shares_the_variables_of_javascript(server: SandboxServer) ->
         assert sandbox.run_code("message + Colour.Green", language="js").text == "Hello1"
 
 
-def test_a_typescript_context_is_listed_and_its_errors_are_told(server: SandboxServer) -> None:
-    with Sandbox.create(**server.sdk) as sandbox:
+def test_a_typescript_context_is_listed_and_its_errors_are_told(
+    sandbox_server: SandboxServer,
+) -> None:
+    with Sandbox.create(**sandbox_server.sdk) as sandbox:
         context = sandbox.create_code_context(language="typescript")
         assert context.id in {
             c.id for c in sandbox.list_code_contexts() if c.language == "typescript"
