@@ -16,6 +16,7 @@ from capibara6_sandbox.errors import BadRequestError, NotFoundError, SandboxServ
 from capibara6_sandbox.gateway import failures
 from capibara6_sandbox.gateway.bodies import read_model
 from capibara6_sandbox.gateway.control_bodies import NewSandbox
+from capibara6_sandbox.gateway.copy_calls import CopyCalls
 from capibara6_sandbox.gateway.descriptions import describe, detail, handle
 from capibara6_sandbox.gateway.keys import KeyMiddleware
 from capibara6_sandbox.gateway.life_calls import LifeCalls, check_timeout, path_id
@@ -24,9 +25,10 @@ from capibara6_sandbox.gateway.metrics import samples
 from capibara6_sandbox.gateway.secrets import SecretCalls
 from capibara6_sandbox.gateway.volumes import VolumeCalls, resolve_mounts
 from capibara6_sandbox.host import sandbox as host
+from capibara6_sandbox.host.copies import Copies
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.isolation.limits import MIB
-from capibara6_sandbox.templates.catalog import TEMPLATES
+from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
 ENV_BYTES_MAX: Final = 60_000  # with our own, they fit into one packet to the agent
 
@@ -40,7 +42,8 @@ def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int
         domain: what sandboxes report as their domain, with port; used by `get_host`.
         timeout_s_max: the longest lifetime that may be asked for; 0 for no limit.
     """
-    control = Control(keeper, domain, timeout_s_max)
+    copies = Copies(keeper)
+    control = Control(keeper, copies, domain, timeout_s_max)
     return Starlette(
         routes=[
             Route("/health", control.health),
@@ -50,6 +53,7 @@ def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int
             Route("/v2/sandboxes", control.list, methods=["GET"]),
             Route("/sandboxes/{id}", control.info, methods=["GET"]),
             *LifeCalls(keeper, domain, timeout_s_max).routes(),
+            *CopyCalls(copies, keeper, domain, timeout_s_max).routes(),
             Route("/sandboxes/{id}/metrics", control.metrics, methods=["GET"]),
             *VolumeCalls(keeper.foundry.volumes).routes(),
             *SecretCalls(keeper.foundry.secrets).routes(),
@@ -73,8 +77,9 @@ async def _no_route(request: Request, failure: Exception) -> JSONResponse:
 class Control:
     """The endpoints."""
 
-    def __init__(self, keeper: Keeper, domain: str, timeout_s_max: int) -> None:
+    def __init__(self, keeper: Keeper, copies: Copies, domain: str, timeout_s_max: int) -> None:
         self._keeper = keeper
+        self._copies = copies
         self._domain = domain
         self._timeout_s_max = timeout_s_max
 
@@ -91,20 +96,18 @@ class Control:
         return await self._create(await read_model(request, NewSandbox), secure=True)
 
     async def _create(self, body: NewSandbox, *, secure: bool | None) -> Response:
-        template = TEMPLATES.get(body.templateID)
-        if template is None:
-            known = ", ".join(TEMPLATES)
-            raise NotFoundError(f"There is no template '{body.templateID}'. Known: {known}.")
+        template, env = self._find_template(body.templateID)
+        env |= body.envVars or {}
         _refuse_unsupported(body)
         check_timeout(body.timeout, self._timeout_s_max)
-        _refuse_large(body.envVars or {})
+        _refuse_large(env)
         public = body.network is None or body.network.allowPublicTraffic is not False
         sandbox = await self._keeper.create(
             host.Request(
                 template=template,
                 timeout_s=body.timeout,
                 metadata=body.metadata or {},
-                env=body.envVars or {},
+                env=env,
                 secure=bool(body.secure) if secure is None else secure,
                 allow_public_traffic=public,
                 mask_request_host=(body.network and body.network.maskRequestHost) or "",
@@ -115,6 +118,16 @@ class Control:
             )
         )
         return JSONResponse(handle(sandbox, self._domain), 201)
+
+    def _find_template(self, name: str) -> tuple[Template, dict[str, str]]:
+        """Return the template or snapshot that a client names, and the variables it brings."""
+        if name in TEMPLATES:
+            return TEMPLATES[name], {}
+        found = self._copies.template(name)
+        if found is None:
+            known = ", ".join(TEMPLATES)
+            raise NotFoundError(f"There is no template '{name}'. Known: {known}.")
+        return found[0], dict(found[1])
 
     async def list(self, request: Request) -> Response:
         """List sandboxes by metadata, state and template, page by page, newest first."""

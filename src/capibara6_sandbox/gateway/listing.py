@@ -3,10 +3,10 @@
 import base64
 import binascii
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from starlette.datastructures import QueryParams
 
@@ -15,6 +15,7 @@ from capibara6_sandbox.host.sandbox import Sandbox
 
 LIMIT_DEFAULT: Final = 100
 LIMIT_MAX: Final = 100
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +77,28 @@ def _decode(token: str) -> str:
 def select_sandboxes(sandboxes: Iterable[Sandbox], page: Page) -> tuple[list[Sandbox], str]:
     """Return one page, and the token of the next one ("" if it is the last)."""
     found = [s for s in sandboxes if s.visible_state in page.states and _matches(s, page)]
-    found.sort(key=lambda s: (s.started_at, s.id), reverse=not page.ascending)
-    start = 0
+    return cut_page(found, lambda s: (s.started_at, s.id), page)
+
+
+def cut_page(
+    found: Iterable[Item], key: Callable[[Item], tuple[datetime, str]], page: Page
+) -> tuple[list[Item], str]:
+    """Return the part of what was found that makes one page, and the token of the next one."""
+
+    def place(item: Item) -> tuple[str, str]:
+        moment, item_id = key(item)
+        return moment.isoformat(timespec="microseconds"), item_id
+
+    ordered = sorted(found, key=place, reverse=not page.ascending)
     if page.after:
-        started, _, sandbox_id = page.after.partition("/")
-        key = (started, sandbox_id)
-        start = sum(1 for s in found if not _comes_after(s, key, ascending=page.ascending))
-    chosen = found[start : start + page.limit]
-    if start + page.limit >= len(found):
+        moment, _, item_id = page.after.partition("/")
+        last = (moment, item_id)
+        ordered = [i for i in ordered if (place(i) > last if page.ascending else place(i) < last)]
+    chosen = ordered[: page.limit]
+    if len(chosen) == len(ordered):
         return chosen, ""
-    last = chosen[-1]
-    token = f"{last.started_at.isoformat(timespec='microseconds')}/{last.id}"
+    token = "/".join(place(chosen[-1]))
     return chosen, base64.urlsafe_b64encode(token.encode()).decode()
-
-
-def _comes_after(sandbox: Sandbox, key: tuple[str, str], *, ascending: bool) -> bool:
-    own = (sandbox.started_at.isoformat(timespec="microseconds"), sandbox.id)
-    return own > key if ascending else own < key
 
 
 def _matches(sandbox: Sandbox, page: Page) -> bool:

@@ -5,7 +5,7 @@ machine is made of, in `foundry`.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,13 +25,16 @@ from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.lifecycle import Lifecycle
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.pool import Pool
-from capibara6_sandbox.host.records import Records, SandboxRecord
+from capibara6_sandbox.host.records import Records, SandboxRecord, SnapshotRecord
 from capibara6_sandbox.host.sandbox import Deadline, Request, Sandbox
+from capibara6_sandbox.host.snapshots import Snapshots
 from capibara6_sandbox.host.states import State
 from capibara6_sandbox.templates.build import Progress
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
 AUTO_RESUME_S_MIN: Final = 300  # what traffic wakes lives at least so long, as in E2B's cloud
+
+Kernels = Callable[[Sandbox], Awaitable[None]]  # gives a new sandbox its kernels
 
 _log = structlog.get_logger()
 
@@ -58,6 +61,7 @@ class Keeper:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pool = Pool(self._start, self._dispose, settings.pool_size)
         self._lifecycle: Lifecycle | None = None
+        self._snapshots: Snapshots | None = None
 
     async def start(self, progress: Progress) -> None:
         """Build what is missing, start the zygotes, find what was paused, and fill the pool.
@@ -70,6 +74,11 @@ class Keeper:
         self._lifecycle = Lifecycle(self.foundry, records, self._watch)
         for record in records.load():
             self._find_again(record)
+        self._snapshots = Snapshots(
+            Records(self.foundry.space.folder / ".snapshots", SnapshotRecord)
+        )
+        for snapshot in self.snapshots.all():
+            self.foundry.space.hold(snapshot.layers)
         await self.foundry.remove_strays()
         for name in self._settings.warm_templates:
             await self._pool.keep_ready(TEMPLATES[name])
@@ -86,6 +95,12 @@ class Keeper:
         assert self._lifecycle is not None, "the keeper has been started"
         return self._lifecycle
 
+    @property
+    def snapshots(self) -> Snapshots:
+        """What sandboxes were saved as."""
+        assert self._snapshots is not None, "the keeper has been started"
+        return self._snapshots
+
     def _find_again(self, record: SandboxRecord) -> None:
         """Take up a sandbox that an earlier run of this server paused."""
         environment = self.foundry.environment(record.template.environment)
@@ -98,8 +113,12 @@ class Keeper:
         sandbox.recall(record, record.template.template(environment))
         self._sandboxes[sandbox.id] = sandbox
 
-    async def create(self, request: Request) -> Sandbox:
+    async def create(self, request: Request, kernels: Kernels | None = None) -> Sandbox:
         """Start a sandbox, or take a ready one, and give it to the client.
+
+        Args:
+            request: what the client asks for.
+            kernels: gives it its kernels; without, it gets fresh ones.
 
         Raises:
             TooManySandboxesError: the server's limit is reached.
@@ -113,7 +132,7 @@ class Keeper:
             )
         self._creating += 1
         try:
-            sandbox = await self._take(request.template)
+            sandbox = await self._take(request.template, kernels)
         finally:
             self._creating -= 1
         sandbox.assign(request)
@@ -126,9 +145,11 @@ class Keeper:
         self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
         return sandbox
 
-    async def _take(self, template: Template) -> Sandbox:
+    async def _take(self, template: Template, kernels: Kernels | None) -> Sandbox:
         """Return a ready sandbox; over saved layers, which are many, none waits."""
-        return await (self._start(template) if template.layers else self._pool.take(template))
+        if template.layers or kernels:
+            return await self._start(template, kernels)
+        return await self._pool.take(template)
 
     def find(self, sandbox_id: str) -> Sandbox:
         """Return a sandbox, running or paused.
@@ -261,14 +282,14 @@ class Keeper:
         if (machine := sandbox.detach()) is not None:
             await self.foundry.take_back(machine)
 
-    async def _start(self, template: Template) -> Sandbox:
+    async def _start(self, template: Template, kernels: Kernels | None = None) -> Sandbox:
         """Start a sandbox that nobody owns yet."""
         parents = self.foundry.parents
         machine = await self.foundry.make(template, template.layers)
         sandbox = Sandbox(machine.blueprint.id, parents)
         sandbox.attach(machine)
         try:
-            await sandbox.start_default_contexts()
+            await (kernels(sandbox) if kernels else sandbox.start_default_contexts())
         except (OSError, CallError, GuestLostError) as cause:
             await asyncio.shield(self._dispose(sandbox))
             raise StartError(f"The sandbox could not start: {cause}") from None

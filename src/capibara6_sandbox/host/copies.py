@@ -1,0 +1,134 @@
+"""Copies of sandboxes: snapshots, and forks, which are sandboxes started from one at once."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from capibara6_sandbox.errors import BadRequestError, NotFoundError, SandboxServerError
+from capibara6_sandbox.host.foundry import new_id
+from capibara6_sandbox.host.keeper import Keeper
+from capibara6_sandbox.host.kernel_carrying import carry_kernels
+from capibara6_sandbox.host.records import SnapshotRecord, TemplateRecord
+from capibara6_sandbox.host.sandbox import Request, Sandbox
+from capibara6_sandbox.host.snapshots import DEFAULT_TAG, Reference, Snapshots
+from capibara6_sandbox.templates.catalog import TEMPLATES, Template
+
+_AT_ONCE: Final = 4  # forks that start at the same time
+
+Outcome = Sandbox | SandboxServerError
+
+
+class Copies:
+    """Makes copies of sandboxes, and knows the snapshots.
+
+    Args:
+        keeper: all sandboxes.
+    """
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._foundry = keeper.foundry
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """All snapshots."""
+        return self._keeper.snapshots
+
+    async def take(self, sandbox: Sandbox, name: str | None) -> SnapshotRecord:
+        """Save a running sandbox's files as a snapshot.
+
+        Args:
+            sandbox: which; it is held still for as long as that takes.
+            name: "name" or "name:tag" that it shall have; None for its id alone.
+
+        Raises:
+            BadRequestError: a name that cannot be.
+            NotFoundError: it does not run.
+            StartError: its files could not be saved.
+        """
+        reference = Reference.parse(name) if name is not None else Reference("", "")
+        if reference.name in TEMPLATES:
+            raise BadRequestError(f"'{reference.name}' is the name of a template.")
+        layers = await self._keeper.lifecycle.capture(sandbox)
+        record = SnapshotRecord(
+            id=new_id(),
+            name=reference.name,
+            tag=reference.tag or DEFAULT_TAG,
+            sandbox_id=sandbox.id,
+            template=TemplateRecord.of(sandbox.template),
+            layers=layers,
+            env=sandbox.env,
+            created_at=datetime.now(UTC),
+        )
+        try:
+            replaced = self.snapshots.add(record)
+        except OSError:
+            await self._foundry.release(layers)
+            raise
+        for other in replaced:
+            await self._foundry.release(other.layers)
+        return record
+
+    async def remove(self, text: str) -> None:
+        """Remove a snapshot, or all of a name; sandboxes that were started from it live on.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        reference = Reference.parse(text)
+        found = [record for record in self.snapshots.all() if reference.means(record)]
+        if not found:
+            raise NotFoundError(f"There is no snapshot '{text}'")
+        for record in found:
+            self.snapshots.remove(record)
+            await self._foundry.release(record.layers)
+
+    def template(self, text: str) -> tuple[Template, dict[str, str]] | None:
+        """Return what sandboxes of a snapshot are made of, with its variables.
+
+        Raises:
+            NotFoundError: what the snapshot lies on is gone.
+        """
+        record = self.snapshots.find(text)
+        if record is None:
+            return None
+        environment = self._foundry.environment(record.template.environment)
+        if environment is None:
+            name = record.template.environment
+            raise NotFoundError(f"Snapshot '{text}' needs the template '{name}', which is gone.")
+        made = record.template.template(environment)
+        return replace(made, name=record.name or record.id, layers=record.layers), record.env
+
+    async def fork(self, sandbox: Sandbox, timeout_s: int, count: int) -> list[Outcome]:
+        """Start copies of a running sandbox; each succeeds or fails by itself.
+
+        Raises:
+            NotFoundError: it does not run.
+            StartError: its files could not be saved.
+        """
+        layers = await self._keeper.lifecycle.capture(sandbox)
+        request = replace(
+            sandbox.request,
+            template=replace(sandbox.template, layers=layers),
+            timeout_s=timeout_s,
+            env=sandbox.env,
+        )
+        places = asyncio.Semaphore(_AT_ONCE)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._fork(sandbox, request, places)) for _ in range(count)
+                ]
+        finally:
+            await self._foundry.release(layers)
+        return [task.result() for task in tasks]
+
+    async def _fork(self, source: Sandbox, request: Request, places: asyncio.Semaphore) -> Outcome:
+        async with places:
+            try:
+                return await self._keeper.create(
+                    request, kernels=lambda fork: carry_kernels(source, fork)
+                )
+            except SandboxServerError as failure:
+                return failure
