@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+SERVE = (sys.executable, "-m", "capibara6_sandbox", "serve")
 START_TIMEOUT_S = 600.0  # the first start on a machine builds the templates
 # A variable of the server's environment, which no sandbox may ever see.
 CANARY_NAME = "CAPIBARA6_TEST_CANARY"
@@ -23,6 +24,7 @@ class SandboxServer:
 
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    wrapper: tuple[str, ...] = ()  # a command that runs it
     process: "subprocess.Popen[str]" = field(init=False)
     url: str = field(init=False, default="")
     key: str = field(init=False, default="")
@@ -31,7 +33,7 @@ class SandboxServer:
     def start(self) -> "SandboxServer":
         """Start it and wait until it is ready."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "capibara6_sandbox", "serve", "--port", "0", *self.arguments],
+            [*self.wrapper, *SERVE, "--port", "0", *self.arguments],
             env={**os.environ, "PYTHONPATH": _source(), **self.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

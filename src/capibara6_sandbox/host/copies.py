@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from capibara6_sandbox.errors import BadRequestError, NotFoundError, SandboxServerError
+from capibara6_sandbox.errors import BadRequestError, LayerError, NotFoundError, SandboxServerError
 from capibara6_sandbox.host.foundry import new_id
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.host.kernel_carrying import carry_kernels
@@ -63,9 +63,9 @@ class Copies:
         )
         try:
             replaced = self.snapshots.add(record)
-        except OSError:
+        except OSError as cause:
             await self._foundry.release(layers)
-            raise
+            raise LayerError(f"The snapshot could not be written: {cause}") from None
         for other in replaced:
             await self._foundry.release(other.layers)
         return record

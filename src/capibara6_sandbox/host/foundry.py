@@ -15,7 +15,12 @@ from typing import Final
 import structlog
 
 from capibara6_sandbox.errors import StartError
-from capibara6_sandbox.host.instance import Instance, clean_up_after_dead, run_folder
+from capibara6_sandbox.host.instance import (
+    INSTANCE_PREFIX,
+    Instance,
+    clean_up_after_dead,
+    run_folder,
+)
 from capibara6_sandbox.host.layers import LayerSpace
 from capibara6_sandbox.host.machine import Blueprint, Machine
 from capibara6_sandbox.host.parents import Parents
@@ -220,10 +225,21 @@ class Foundry:
             await self.space.discard(await self._parents.nursery(), freed)
 
     async def remove_strays(self) -> None:
-        """Remove saved layers that nothing refers to: of a server that was killed."""
+        """Remove saved layers that nothing refers to: of servers that were killed."""
+        for folder in self.space.layers.glob(f"{INSTANCE_PREFIX}*"):
+            if folder.name != self.space.space:
+                await self._remove_space(folder.name)
         if strays := self.space.strays():
             _log.warning("removing_strays", layers=len(strays))
             await self.space.discard(await self.parents.nursery(), strays)
+
+    async def _remove_space(self, name: str) -> None:
+        try:
+            space = LayerSpace(self.space.layers, name)
+        except BlockingIOError:
+            return  # its server lives
+        await space.discard(await self.parents.nursery(), space.everything())
+        space.close(remove=True)
 
     async def stop(self) -> None:
         """End the processes and remove what is this server's. Idempotent."""

@@ -18,6 +18,7 @@ from typing import Final
 
 from capibara6_sandbox.isolation.cgroups import Cgroups, find_cgroups, remove_group
 
+INSTANCE_PREFIX: Final = "c6-"
 _LOCK_NAME: Final = "lock"
 
 
@@ -25,7 +26,7 @@ class Instance:
     """This server's run directory, locked while the server lives."""
 
     def __init__(self, parent: Path) -> None:
-        self.name = f"c6-{secrets.token_hex(4)}"
+        self.name = f"{INSTANCE_PREFIX}{secrets.token_hex(4)}"
         self.folder = parent / self.name
         self.folder.mkdir(mode=0o700)
         self._lock = (self.folder / _LOCK_NAME).open("w")
@@ -62,7 +63,7 @@ def run_folder() -> Path:
 def clean_up_after_dead(parent: Path, log: Callable[[str], None]) -> int:
     """End and remove what dead servers left below `parent`; return how many there were."""
     found = 0
-    for folder in parent.glob("c6-*"):
+    for folder in parent.glob(f"{INSTANCE_PREFIX}*"):
         with contextlib.suppress(FileNotFoundError), (folder / _LOCK_NAME).open() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

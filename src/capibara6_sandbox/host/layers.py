@@ -108,10 +108,9 @@ async def ask(nursery: ZygoteClient, order: dict[str, Any], fds: Sequence[int]) 
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
         try:
-            _, (pidfd,) = await nursery.request(order, [*fds, writing])
+            await nursery.request(order, [*fds, writing])
         finally:
             os.close(writing)
-        os.close(pidfd)
         async with asyncio.timeout(REPORT_TIMEOUT_S):
             report = await _read_all(reading)
     except ZygoteError as cause:

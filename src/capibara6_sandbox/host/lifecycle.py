@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from capibara6_guest.wire import CallError
-from capibara6_sandbox.errors import ConflictError, NotFoundError, StartError
+from capibara6_sandbox.errors import ConflictError, LayerError, NotFoundError, StartError
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.machine import Machine
@@ -153,7 +153,10 @@ class Lifecycle:
 
     async def _keep(self, sandbox: Sandbox, machine: Machine, layers: tuple[str, ...]) -> None:
         """Let a sandbox be what was saved of it, from now on."""
-        await asyncio.to_thread(self._records.write, describe(sandbox, layers))
+        try:
+            await asyncio.to_thread(self._records.write, describe(sandbox, layers))
+        except OSError as cause:
+            raise LayerError(f"The record could not be written: {cause}") from None
         if sandbox.detach() is None:  # killed meanwhile; its end has nothing of this to remove
             self._records.remove(sandbox.id)
             raise NotFoundError(f"Sandbox {sandbox.id} was killed")

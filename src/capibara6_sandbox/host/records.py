@@ -5,17 +5,20 @@ none. What is read was written by another run of some version of this server: it
 file that does not hold is left where it is and told.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from capibara6_sandbox.isolation.limits import Limits
 from capibara6_sandbox.templates.catalog import Environment, Template
+
+RECORDS_MAX: Final = 10_000
 
 _log = structlog.get_logger()
 
@@ -140,8 +143,11 @@ class Records(Generic[Record]):
         """Write a record, whole or not at all.
 
         Raises:
-            OSError: the disk is full or gone.
+            OSError: the disk is full or gone, or there are `RECORDS_MAX` already.
         """
+        if sum(1 for _ in self._folder.glob("*.json")) >= RECORDS_MAX:
+            text = f"{RECORDS_MAX} are kept in {self._folder} already; remove some"
+            raise OSError(errno.EDQUOT, text)
         aside = self._folder / f".{record.id}"
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fd, "wb") as file:

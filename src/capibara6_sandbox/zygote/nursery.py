@@ -12,9 +12,9 @@ all, so that a server killed with -9 leaves no process. Requests ("op"):
     zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
     socket    "family"; fds: a sandbox's pidfd      -> {}, [TCP socket in its network, unconnected]
     copy      "uid_base", "layers"; fds: from (a writable layer), to, report
-                                                                            -> {}, [pidfd]
-    mount     "volume", "path"; fds: a sandbox's pidfd, report              -> {}, [pidfd]
-    discard   "name"; fds: the folder it lies in, report                    -> {}, [pidfd]
+                                                                            -> {}, []
+    mount     "volume", "path"; fds: a sandbox's pidfd, report              -> {}, []
+    discard   "name"; fds: the folder it lies in, report                    -> {}, []
 
 The last three are done by forks of their own, which write {"bytes", "inodes"} or {"error"} to the
 report; here, because an ordinary user's server has no other process that may read all files.
@@ -247,9 +247,8 @@ def _discard(message: dict[str, Any], fds: list[int]) -> dict[str, int]:
 
 def _fork_work(work: Callable[[], dict[str, int]], report: int) -> tuple[dict[str, Any], list[int]]:
     """Do `work` in a fork, which writes what comes of it to `report` and ends."""
-    pid = os.fork()
-    if pid:
-        return {}, [os.pidfd_open(pid)]
+    if os.fork():
+        return {}, []
     try:
         children.forget_signals()
         identity.open_many_files()
