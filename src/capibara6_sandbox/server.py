@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import ipaddress
 import json
 import os
 import re
@@ -26,8 +27,11 @@ from capibara6_sandbox.gateway.certificates import (
 )
 from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
 from capibara6_sandbox.gateway.listeners import listen, serving
+from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.zygotes import ZygoteError
+from capibara6_sandbox.network.policy import PolicyError, parse_networks
+from capibara6_sandbox.network.reach import HOST_NAME, Mode
 from capibara6_sandbox.templates.build import TemplateBuildError, build
 from capibara6_sandbox.templates.catalog import environments
 
@@ -73,6 +77,36 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--data", type=Path, default=None, help="default: $CAPIBARA6_HOME")
     serve.add_argument("--state", type=Path, default=None, help="write address and key here")
     serve.add_argument("--idle-timeout", type=float, default=0, help="stop after seconds idle")
+    network = os.environ.get("CAPIBARA6_SANDBOX_NETWORK", "public")
+    serve.add_argument(
+        "--network",
+        choices=list(Mode),
+        default=network,
+        help="what sandboxes reach at most: nothing, public addresses, or private ones too",
+    )
+    serve.add_argument(
+        "--network-allow",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="addresses that sandboxes reach whatever they are",
+    )
+    serve.add_argument(
+        "--network-host-port",
+        action="append",
+        default=[],
+        type=int,
+        metavar="PORT",
+        help=f"a port of this machine's loopback that sandboxes reach as {HOST_NAME}",
+    )
+    serve.add_argument(
+        "--network-dns",
+        action="append",
+        default=[],
+        type=_name_server,
+        metavar="ADDRESS[:PORT]",
+        help="a name server to ask instead of this machine's own",
+    )
     serve.add_argument("--pool", type=int, default=2, help="ready sandboxes of each template")
     serve.add_argument("--max-sandboxes", type=int, default=1000)
     serve.add_argument(
@@ -86,6 +120,27 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say which walls hold on this machine")
     doctor.add_argument("--json", action="store_true")
     return parser
+
+
+def _name_server(text: str) -> tuple[str, int]:
+    address, _, port = text.partition(":")
+    try:
+        return str(ipaddress.IPv4Address(address)), int(port or 53)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"ADDRESS[:PORT], not {text!r}") from None
+
+
+def _network(arguments: argparse.Namespace) -> NetworkSettings:
+    try:
+        opened = tuple(str(block) for block in parse_networks(arguments.network_allow))
+    except PolicyError as cause:
+        _fail(f"--network-allow: {cause}")
+    return NetworkSettings(
+        mode=Mode(arguments.network),
+        opened=opened,
+        host_ports=tuple(arguments.network_host_port),
+        servers=tuple(arguments.network_dns),
+    )
 
 
 def _seconds(text: str) -> int:
@@ -123,6 +178,7 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
             data=arguments.data or data_folder(),
             sandboxes_max=arguments.max_sandboxes,
             pool_size=arguments.pool,
+            network=_network(arguments),
         )
     )
     stop = asyncio.Event()

@@ -24,6 +24,7 @@ from capibara6_sandbox.gateway.listing import Page, select_sandboxes
 from capibara6_sandbox.gateway.metrics import samples
 from capibara6_sandbox.gateway.secrets import SecretCalls
 from capibara6_sandbox.gateway.volumes import VolumeCalls, resolve_mounts
+from capibara6_sandbox.gateway.network_calls import NetworkCalls, policy_of
 from capibara6_sandbox.host import sandbox as host
 from capibara6_sandbox.host.copies import Copies
 from capibara6_sandbox.host.keeper import Keeper
@@ -54,6 +55,7 @@ def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int
             Route("/sandboxes/{id}", control.info, methods=["GET"]),
             *LifeCalls(keeper, domain, timeout_s_max).routes(),
             *CopyCalls(copies, keeper, domain, timeout_s_max).routes(),
+            *NetworkCalls(keeper).routes(),
             Route("/sandboxes/{id}/metrics", control.metrics, methods=["GET"]),
             *VolumeCalls(keeper.foundry.volumes).routes(),
             *SecretCalls(keeper.foundry.secrets).routes(),
@@ -112,6 +114,7 @@ class Control:
                 allow_public_traffic=public,
                 mask_request_host=(body.network and body.network.maskRequestHost) or "",
                 volumes=resolve_mounts(self._keeper.foundry.volumes, body.volumeMounts or []),
+                policy=policy_of(body.network, internet=body.allow_internet_access),
                 auto_pause=body.autoPause,
                 auto_pause_memory=body.autoPauseMemory,
                 auto_resume=body.autoResume is not None and body.autoResume.enabled,

@@ -16,10 +16,25 @@ Timeout = Annotated[int, Field(ge=1, le=_LONGEST_S)]
 NewTimeout = Annotated[int, BeforeValidator(lambda s: max(s, 0) if isinstance(s, int) else s)]
 
 
-class Network(BaseModel):
-    """Which traffic a sandbox may have; sandboxes have none yet but previews."""
+class Egress(BaseModel):
+    """The part of a network's configuration that is about what leaves."""
 
     model_config = ConfigDict(extra="ignore")
+    allowOut: list[str] | None = None  # noqa: N815
+    denyOut: list[str] | None = None  # noqa: N815
+    rules: dict[str, Any] | None = None
+    egressProxy: dict[str, Any] | None = None  # noqa: N815
+
+
+class NetworkUpdate(Egress):
+    """The body of a call that replaces a running sandbox's policy."""
+
+    allow_internet_access: bool | None = None
+
+
+class Network(Egress):
+    """Which traffic a sandbox may have, out and in."""
+
     allowPublicTraffic: bool | None = None  # noqa: N815 - names of the wire
     maskRequestHost: Annotated[str, Field(max_length=253, pattern=_HOST)] | None = None  # noqa: N815
 
@@ -43,6 +58,7 @@ class NewSandbox(BaseModel):
     autoPauseMemory: bool = True  # noqa: N815
     autoResume: AutoResume | None = None  # noqa: N815
     secure: bool | None = None
+    allow_internet_access: bool | None = None
     network: Network | None = None
     volumeMounts: list[MountBody] | None = None  # noqa: N815
     mcp: dict[str, Any] | None = None

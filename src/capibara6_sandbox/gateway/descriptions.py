@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from capibara6_sandbox.host.sandbox import Sandbox
 from capibara6_sandbox.isolation.limits import MIB
+from capibara6_sandbox.network.policy import Policy
 
 # Announces to clients which features of envd they may use; 0.6.4 enables every gate of SDK 2.63.
 ENVD_VERSION: Final = "0.6.4"
@@ -51,6 +52,11 @@ def detail(sandbox: Sandbox, domain: str) -> dict[str, Any]:
     found = describe(sandbox) | {"domain": domain}
     if sandbox.envd_access_token:
         found["envdAccessToken"] = sandbox.envd_access_token
+    found["allowInternetAccess"] = request.policy.internet
+    found["network"] = describe_policy(request.policy) | {
+        "allowPublicTraffic": request.allow_public_traffic,
+        **({"maskRequestHost": request.mask_request_host} if request.mask_request_host else {}),
+    }
     found["lifecycle"] = {
         "autoResume": request.auto_resume,
         "onTimeout": "pause" if request.auto_pause else "kill",
@@ -61,3 +67,8 @@ def detail(sandbox: Sandbox, domain: str) -> dict[str, Any]:
 def timestamp(moment: datetime) -> str:
     """Return a moment in UTC in the form that clients parse."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def describe_policy(policy: Policy) -> dict[str, Any]:
+    """Return a policy in E2B's form."""
+    return {"allowOut": list(policy.allow_out), "denyOut": list(policy.deny_out)}

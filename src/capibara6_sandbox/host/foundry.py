@@ -6,6 +6,7 @@ layers. Knows nothing of what clients want.
 
 import asyncio
 import contextlib
+import os
 import secrets
 import string
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Final
 import structlog
 
 from capibara6_sandbox.errors import StartError
+from capibara6_sandbox.host.egress import EgressClient, NetworkSettings
 from capibara6_sandbox.host.instance import (
     INSTANCE_PREFIX,
     Instance,
@@ -26,8 +28,11 @@ from capibara6_sandbox.host.machine import Blueprint, Machine
 from capibara6_sandbox.host.parents import Parents
 from capibara6_sandbox.host.secret_store import SecretStore
 from capibara6_sandbox.host.volumes import Volumes
+from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups, find_cgroups
 from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
+from capibara6_sandbox.network.policy import Policy
+from capibara6_sandbox.network.reach import Mode
 from capibara6_sandbox.templates.build import BuiltEnvironment, Progress, build
 from capibara6_sandbox.templates.catalog import Environment, Template, environments
 
@@ -50,12 +55,15 @@ class Foundry:
 
     Args:
         data: holds the built templates and the saved layers.
+        network: how far sandboxes reach.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, network: NetworkSettings) -> None:
         self.data = data
         self.volumes = Volumes(data / "volumes")
         self.secrets = SecretStore(data / "secrets")
+        self._network = network
+        self._egress: EgressClient | None = None
         self._built: dict[str, BuiltEnvironment] = {}
         self._ranges = list(range(_RANGES, 0, -1))
         self._instance: Instance | None = None
@@ -89,6 +97,9 @@ class Foundry:
             privileged=self.privileged,
         )
         await self._parents.start()
+        if self._network.mode is not Mode.NONE:
+            self._egress = EgressClient()
+            await self._egress.start(self._network)
 
     def _find_cgroups(self, name: str) -> None:
         try:
@@ -172,6 +183,7 @@ class Foundry:
         try:
             machine.cgroup = self._create_cgroup(machine.blueprint)
             await machine.start(nursery)
+            await self._open_egress(machine, nursery)
         except OSError as cause:
             await asyncio.shield(self.take_back(machine))
             raise StartError(f"The sandbox could not start: {cause}") from None
@@ -179,6 +191,25 @@ class Foundry:
             await asyncio.shield(self.take_back(machine))
             raise
         return machine
+
+    async def _open_egress(self, machine: Machine, nursery: ZygoteClient) -> None:
+        if self._egress is None:
+            return
+        try:
+            fds = await machine.open_uplink(nursery)
+        except ZygoteError as cause:
+            self._degrade(f"no network in sandboxes: {cause}")
+            egress, self._egress = self._egress, None
+            await egress.close()
+            return
+        machine.egress_key = self._egress.open(fds)
+        for fd in fds:
+            os.close(fd)
+
+    def apply_policy(self, machine: Machine, policy: Policy) -> None:
+        """Let a machine reach what a policy allows, from now on."""
+        if self._egress is not None and machine.egress_key:
+            self._egress.apply(machine.egress_key, policy)
 
     def _create_cgroup(self, blueprint: Blueprint) -> Cgroup | None:
         if self._cgroups is None:
@@ -199,6 +230,8 @@ class Foundry:
 
     async def take_back(self, machine: Machine) -> None:
         """End a machine, and take back its ids and layers. To be called once."""
+        if self._egress is not None and machine.egress_key:
+            self._egress.forget(machine.egress_key)
         try:
             await machine.kill()
         except OSError as cause:  # a group that will not go; the next start tries again
@@ -248,6 +281,8 @@ class Foundry:
         parents, self._parents = self._parents, None
         if parents is not None:
             await parents.close()
+        if self._egress is not None:
+            await self._egress.close()
         if self._cgroups is not None:
             with contextlib.suppress(FileNotFoundError):
                 await asyncio.to_thread(self._cgroups.close)

@@ -6,7 +6,7 @@ machine is made of, in `foundry`.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from capibara6_sandbox.errors import (
     StartError,
     TooManySandboxesError,
 )
+from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.lifecycle import Lifecycle
@@ -29,6 +30,7 @@ from capibara6_sandbox.host.records import Records, SandboxRecord, SnapshotRecor
 from capibara6_sandbox.host.sandbox import Deadline, Request, Sandbox
 from capibara6_sandbox.host.snapshots import Snapshots
 from capibara6_sandbox.host.states import State
+from capibara6_sandbox.network.policy import Policy
 from capibara6_sandbox.templates.build import Progress
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
@@ -45,6 +47,7 @@ class KeeperSettings:
 
     data: Path  # holds the built templates, paused sandboxes and snapshots
     sandboxes_max: int = 1_000
+    network: NetworkSettings = field(default_factory=NetworkSettings)
     pool_size: int = 2  # ready sandboxes of each template in use
     warm_templates: tuple[str, ...] = ("code-interpreter-v1",)  # pooled from the start
 
@@ -54,7 +57,7 @@ class Keeper:
 
     def __init__(self, settings: KeeperSettings) -> None:
         self._settings = settings
-        self.foundry = Foundry(settings.data)
+        self.foundry = Foundry(settings.data, settings.network)
         self._sandboxes: dict[str, Sandbox] = {}
         self._deadlines: dict[str, Deadline] = {}
         self._creating = 0  # asked for, and not among the sandboxes yet
@@ -141,6 +144,7 @@ class Keeper:
         except BaseException:
             await asyncio.shield(self._dispose(sandbox))
             raise
+        self.foundry.apply_policy(sandbox.machine, request.policy)
         self._sandboxes[sandbox.id] = sandbox
         self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
         return sandbox
@@ -204,6 +208,11 @@ class Keeper:
         if not only_longer or timeout_s > sandbox.remaining_s:
             sandbox.extend(timeout_s)
             self._deadlines[sandbox.id].renew()
+
+    def set_policy(self, sandbox: Sandbox, policy: Policy) -> None:
+        """Let a running sandbox reach what `policy` allows, from now on."""
+        sandbox.request = replace(sandbox.request, policy=policy)
+        self.foundry.apply_policy(sandbox.machine, policy)
 
     async def pause(self, sandbox: Sandbox, *, memory: bool) -> None:
         """Pause a running sandbox; its time stands still.

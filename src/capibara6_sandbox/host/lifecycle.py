@@ -171,6 +171,7 @@ class Lifecycle:
             return
         sandbox.attach(machine)
         try:
+            self._foundry.apply_policy(machine, sandbox.request.policy)
             machine.set_environment(sandbox.env)
             await sandbox.mount_volumes()
             await sandbox.start_default_contexts()
@@ -202,6 +203,7 @@ def describe(sandbox: Sandbox, layers: tuple[str, ...]) -> SandboxRecord:
         allow_public_traffic=request.allow_public_traffic,
         mask_request_host=request.mask_request_host,
         volumes=request.volumes,
+        policy=request.policy,
         auto_pause=request.auto_pause,
         auto_pause_memory=request.auto_pause_memory,
         auto_resume=request.auto_resume,

@@ -73,6 +73,7 @@ class Machine:
         self._control: socket.socket | None = None
         self._pidfd = -1
         self.layer_fd = -1  # of its writable layer, which no path leads to
+        self.egress_key = 0  # of its way out; 0: it has none
         self._turn = asyncio.Lock()  # an order and its answer, before the next
         self.ended = asyncio.Event()
         self._on_end: list[Callable[[], None]] = []
@@ -101,6 +102,14 @@ class Machine:
         finally:
             for fd in joins:
                 os.close(fd)
+
+    async def open_uplink(self, nursery: ZygoteClient) -> list[int]:
+        """Return its way out: a TCP listener and a DNS socket, which the caller closes.
+
+        Raises:
+            ZygoteError: the kernel refused.
+        """
+        return (await nursery.request({"op": "uplink"}, [self._pidfd]))[1]
 
     def _listen(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

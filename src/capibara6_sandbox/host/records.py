@@ -16,6 +16,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from capibara6_sandbox.isolation.limits import Limits
+from capibara6_sandbox.network.policy import EVERYTHING, Policy
 from capibara6_sandbox.templates.catalog import Environment, Template
 
 RECORDS_MAX: Final = 10_000
@@ -81,6 +82,7 @@ class SandboxRecord(BaseModel):
     allow_public_traffic: bool
     mask_request_host: str = ""
     volumes: tuple[VolumeMount, ...] = ()
+    policy: Policy = EVERYTHING
     auto_pause: bool
     auto_pause_memory: bool
     auto_resume: bool

@@ -19,6 +19,7 @@ from capibara6_sandbox.host.states import VISIBLE, State, check_step
 from capibara6_sandbox.host.tunnels import Tunnels
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.isolation.limits import CgroupUsage
+from capibara6_sandbox.network.policy import EVERYTHING, Policy
 from capibara6_sandbox.templates.catalog import Environment, Template
 
 
@@ -34,6 +35,7 @@ class Request:
     allow_public_traffic: bool = True
     mask_request_host: str = ""  # the Host header that services see; "" leaves it as it came
     volumes: tuple[VolumeMount, ...] = ()
+    policy: Policy = EVERYTHING  # what it may reach
     auto_pause: bool = False  # at its time's end, instead of ending
     auto_pause_memory: bool = True
     auto_resume: bool = False  # by traffic
@@ -108,6 +110,7 @@ class Sandbox:
             allow_public_traffic=record.allow_public_traffic,
             mask_request_host=record.mask_request_host,
             volumes=record.volumes,
+            policy=record.policy,
             auto_pause=record.auto_pause,
             auto_pause_memory=record.auto_pause_memory,
             auto_resume=record.auto_resume,

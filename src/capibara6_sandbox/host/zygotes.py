@@ -146,7 +146,7 @@ class ZygoteClient:
             self._lose()
         self._channel.close()
         await wait_for_exit(self._pidfd, _END_GRACE_S)
-        _reap(self._pidfd)
+        reap(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
 
@@ -168,7 +168,8 @@ async def wait_for_exit(pidfd: int, grace_s: float) -> None:
         loop.remove_reader(pidfd)
 
 
-def _reap(pidfd: int) -> None:
+def reap(pidfd: int) -> None:
+    """Forget a child that has ended; others are none of ours."""
     with contextlib.suppress(ChildProcessError):  # only the nursery is our own child
         os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
 

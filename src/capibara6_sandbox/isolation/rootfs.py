@@ -34,6 +34,12 @@ PACKAGES: Final = ("capibara6_guest", "capibara6_sandbox")
 GUEST_PACKAGES: Final = str(IN_SANDBOX.parent)
 USER_ID: Final = 1000
 
+DNS_ADDRESS: Final = "169.254.0.53"  # leads to the egress process, as all addresses do
+_ADDED: Final = {
+    "etc/hosts": "127.0.1.1 {name}\n",
+    "etc/resolv.conf": f"nameserver {DNS_ADDRESS}\n",
+}
+
 _NO_SUID_DEV = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 _READ_ONLY = linux.MOUNT_ATTR_RDONLY | _NO_SUID_DEV
 
@@ -280,7 +286,7 @@ def _fill_upper(root: Root) -> None:
         if text is None:
             os.mkdir(target)
         else:
-            _write_file(target, text)
+            _write_file(target, text + _ADDED.get(path, "").format(name=root.host_name))
         os.chmod(target, mode)
         if owner == "user" and root.privileged:
             os.chown(target, USER_ID, USER_ID)

@@ -40,7 +40,15 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from capibara6_guest import sandbox_init
-from capibara6_sandbox.isolation import capabilities, identity, layers, linux, rootfs, seccomp
+from capibara6_sandbox.isolation import (
+    capabilities,
+    identity,
+    layers,
+    linux,
+    rootfs,
+    seccomp,
+    uplink,
+)
 from capibara6_sandbox.zygote import children
 from capibara6_sandbox.zygote.channel import Channel
 
@@ -130,6 +138,8 @@ class Nursery:
             return _fork_work(lambda: self._mount(message, fds[0]), fds[-1])
         if operation == "socket":
             return self._open_socket(message, fds)
+        if operation == "uplink":
+            return self._open_uplink(fds[0])
         raise ValueError(f"no operation {operation!r}")
 
     def _fork_sandbox(
@@ -216,6 +226,14 @@ class Nursery:
         finally:
             linux.setns(self._own_network, linux.CLONE_NEWNET)
         return {}, [opened.detach()]
+
+    def _open_uplink(self, sandbox: int) -> tuple[dict[str, Any], list[int]]:
+        """Open the way out of a sandbox's network."""
+        linux.setns(sandbox, linux.CLONE_NEWNET)
+        try:
+            return {}, uplink.open_uplink()
+        finally:
+            linux.setns(self._own_network, linux.CLONE_NEWNET)
 
     def _start_zygote(
         self, message: dict[str, Any], fds: list[int]

@@ -1,0 +1,1 @@
+"""What leaves a sandbox: policies, names, and the process that connects on its behalf."""

@@ -1,0 +1,132 @@
+"""What a client lets its sandbox reach, and the decision: data and pure functions.
+
+The order is E2B's: what is allowed by name or address goes before what is denied, and what neither
+names is allowed. Which addresses no policy opens is decided in `reach`.
+"""
+
+import enum
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+ALL_TRAFFIC: Final = "0.0.0.0/0"
+NAMED_PORTS: Final = frozenset({80, 443})  # where a connection's first bytes tell a name
+ENTRIES_MAX: Final = 1_000
+
+DOMAINS_NEED_DENY_ALL: Final = (
+    "When specifying allowed domains in allow out, you must include 'ALL_TRAFFIC' in deny out to "
+    "block all other traffic."
+)
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be; the message is E2B's where it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """As clients write it."""
+
+    allow_out: tuple[str, ...] = ()  # addresses, CIDR blocks and names
+    deny_out: tuple[str, ...] = ()  # addresses and CIDR blocks
+    internet: bool | None = None  # False: as if everything were denied
+
+
+EVERYTHING: Final = Policy()
+NOTHING: Final = Policy(internet=False)
+
+
+class Verdict(enum.Enum):
+    """What becomes of a connection."""
+
+    BY_NAME = "by name"  # allowed to where its name leads, wherever it was sent
+    ALLOWED = "allowed"
+    DENIED = "denied"
+
+
+class Rules:
+    """A policy, made ready for decisions.
+
+    Raises:
+        PolicyError: an entry is none, or names are allowed while nothing is denied.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        if len(policy.allow_out) + len(policy.deny_out) > ENTRIES_MAX:
+            raise PolicyError(f"A network policy can have at most {ENTRIES_MAX} entries.")
+        denied = policy.deny_out
+        self._denied = [_network(entry, "denied CIDR") for entry in denied]
+        addresses = [entry for entry in policy.allow_out if _is_address(entry)]
+        self._allowed = [_network(entry, "allowed address") for entry in addresses]
+        self._names = [e.lower() for e in policy.allow_out if not _is_address(e)]
+        if self._names and ALL_TRAFFIC not in denied:
+            raise PolicyError(DOMAINS_NEED_DENY_ALL)
+        if policy.internet is False:
+            denied = (ALL_TRAFFIC,)
+            self._denied = [ipaddress.ip_network(ALL_TRAFFIC)]
+        self._open = ALL_TRAFFIC not in denied or ALL_TRAFFIC in addresses
+
+    def asks_name(self, port: int) -> bool:
+        """Whether the decision about a connection to `port` may need the name that it tells."""
+        return bool(self._names) and port in NAMED_PORTS
+
+    def decide(self, address: str, name: str = "") -> Verdict:
+        """Decide about a connection to an IPv4 address, whose first bytes told `name`."""
+        if name and self._matches(name):
+            return Verdict.BY_NAME
+        target = ipaddress.IPv4Address(address)
+        if any(target in network for network in self._allowed):
+            return Verdict.ALLOWED
+        if any(target in network for network in self._denied):
+            return Verdict.DENIED
+        return Verdict.ALLOWED
+
+    def resolves(self, name: str) -> bool:
+        """Whether a sandbox is told what a name stands for.
+
+        Under a list of allowed names no other one is looked up: a question to a name server is
+        itself a way out. (E2B answers them all.)
+        """
+        return self._open or self._matches(name)
+
+    def _matches(self, name: str) -> bool:
+        return any(matches(name, pattern) for pattern in self._names)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a name is meant by a pattern: itself, `*`, or `*.` and what it ends in."""
+    name, pattern = name.lower().rstrip("."), pattern.lower().rstrip(".")
+    if not name or not pattern:
+        return False
+    if pattern in ("*", name):
+        return True
+    return pattern.startswith("*.") and len(pattern) > 2 and name.endswith(pattern[1:])
+
+
+def parse_networks(entries: Iterable[str]) -> list[ipaddress.IPv4Network]:
+    """Read addresses and CIDR blocks.
+
+    Raises:
+        PolicyError: one is neither.
+    """
+    found = (_network(entry, "address") for entry in entries)
+    return [network for network in found if isinstance(network, ipaddress.IPv4Network)]
+
+
+def _is_address(entry: str) -> bool:
+    try:
+        ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _network(entry: str, what: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        network = ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        raise PolicyError(f"invalid {what} {entry}") from None
+    if entry != ALL_TRAFFIC and int(ipaddress.ip_address(entry.partition("/")[0])) == 0:
+        raise PolicyError(f"invalid {what} {entry}")
+    return network
