@@ -1,4 +1,4 @@
-"""T-NET: a sandbox reaches nothing but itself."""
+"""T-NET: a sandbox reaches what its policy and this server allow, and never this host."""
 
 import socket
 from collections.abc import Callable
@@ -16,29 +16,69 @@ def attempt(family, address):
         client.settimeout(3)
         try:
             client.connect(address)
+            client.recv(1)
         except OSError as failure:
             return type(failure).__name__, failure.errno
         return "connected"
 """
-REFUSED, UNREACHABLE = 111, 101
+REFUSED = 111
+RESET = ("ConnectionResetError", 104)
 
 
 @pytest.mark.threat("T-NET-1")
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "169.254.0.1", "169.254.0.22"])
 def test_the_hosts_own_servers_are_out_of_reach(
-    sandbox_server: SandboxServer, value_as: Callable[[str], Any]
+    sandbox_server: SandboxServer, value_as: Callable[[str], Any], address: str
 ) -> None:
     port = int(sandbox_server.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), 5):
         pass  # from outside it can be reached
-    code = CONNECT + f"attempt(socket.AF_INET, ('127.0.0.1', {port}))"
-    assert value_as(code) == ("ConnectionRefusedError", REFUSED)
+    code = CONNECT + f"attempt(socket.AF_INET, ('{address}', {port}))"
+    assert value_as(code) in (("ConnectionRefusedError", REFUSED), RESET)
+
+
+@pytest.mark.threat("T-NET-1")
+def test_the_hosts_own_addresses_are_out_of_reach(
+    sandbox_server: SandboxServer, value: Callable[[str], Any]
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but its loopback")
+        own = probe.getsockname()[0]
+    with socket.create_server((own, 0)) as listener:
+        port = listener.getsockname()[1]
+        assert value(CONNECT + f"attempt(socket.AF_INET, ('{own}', {port}))") == RESET
+        listener.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            listener.accept()
 
 
 @pytest.mark.threat("T-NET-2")
-@pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "192.168.0.1", "1.1.1.1"])
-def test_no_other_machine_is_in_reach(value: Callable[[str], Any], address: str) -> None:
-    code = CONNECT + f"attempt(socket.AF_INET, ('{address}', 80))"
-    assert value(code) == ("OSError", UNREACHABLE)
+@pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "192.168.0.1", "172.17.0.1"])
+def test_private_networks_and_metadata_are_out_of_reach(
+    value: Callable[[str], Any], address: str
+) -> None:
+    assert value(CONNECT + f"attempt(socket.AF_INET, ('{address}', 80))") == RESET
+
+
+@pytest.mark.threat("T-NET-2")
+def test_datagrams_go_nowhere_but_to_name_servers(value: Callable[[str], Any]) -> None:
+    code = """
+import socket
+def attempt():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("198.51.100.1", 123))
+        client.settimeout(3)
+        try:
+            client.send(b"x")
+            client.recv(1)
+        except OSError as failure:
+            return failure.errno
+attempt()
+"""
+    assert value(code) == 113
 
 
 @pytest.mark.threat("T-NET-2")

@@ -22,9 +22,9 @@ from capibara6_sandbox.gateway.keys import KeyMiddleware
 from capibara6_sandbox.gateway.life_calls import LifeCalls, check_timeout, path_id
 from capibara6_sandbox.gateway.listing import Page, select_sandboxes
 from capibara6_sandbox.gateway.metrics import samples
+from capibara6_sandbox.gateway.network_calls import NetworkCalls, policy_of
 from capibara6_sandbox.gateway.secrets import SecretCalls
 from capibara6_sandbox.gateway.volumes import VolumeCalls, resolve_mounts
-from capibara6_sandbox.gateway.network_calls import NetworkCalls, policy_of
 from capibara6_sandbox.host import sandbox as host
 from capibara6_sandbox.host.copies import Copies
 from capibara6_sandbox.host.keeper import Keeper

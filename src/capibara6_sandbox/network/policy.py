@@ -96,7 +96,9 @@ class Rules:
 
 def matches(name: str, pattern: str) -> bool:
     """Whether a name is meant by a pattern: itself, `*`, or `*.` and what it ends in."""
-    name, pattern = name.lower().rstrip("."), pattern.lower().rstrip(".")
+    name, pattern = name.lower().removesuffix("."), pattern.lower()
+    if not pattern.startswith("*"):
+        pattern = pattern.removesuffix(".")
     if not name or not pattern:
         return False
     if pattern in ("*", name):

@@ -1,0 +1,116 @@
+"""Decisions about what a sandbox may reach: E2B's order, E2B's refusals."""
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capibara6_sandbox.network.policy import (
+    ALL_TRAFFIC,
+    DOMAINS_NEED_DENY_ALL,
+    Policy,
+    PolicyError,
+    Rules,
+    Verdict,
+    matches,
+)
+from capibara6_sandbox.network.reach import Mode, Reach
+
+ADDRESSES = st.ip_addresses(v=4).map(str)
+
+
+def decide(allow: tuple[str, ...], deny: tuple[str, ...], address: str, name: str = "") -> Verdict:
+    return Rules(Policy(allow, deny)).decide(address, name)
+
+
+@given(ADDRESSES)
+def test_without_a_policy_everything_is_allowed(address: str) -> None:
+    assert decide((), (), address) is Verdict.ALLOWED
+
+
+@given(ADDRESSES)
+def test_deny_all_denies_all(address: str) -> None:
+    assert decide((), (ALL_TRAFFIC,), address) is Verdict.DENIED
+    assert Rules(Policy(internet=False)).decide(address) is Verdict.DENIED
+
+
+@given(ADDRESSES.filter(lambda a: a != "0.0.0.0"))
+def test_allowed_goes_before_denied(address: str) -> None:
+    assert decide((address,), (address, ALL_TRAFFIC), address) is Verdict.ALLOWED
+    assert Rules(Policy((address,), (), internet=False)).decide(address) is Verdict.ALLOWED
+
+
+def test_blocks_are_denied_and_allowed() -> None:
+    assert decide((), ("8.8.8.0/24",), "8.8.8.8") is Verdict.DENIED
+    assert decide((), ("8.8.8.0/24",), "8.8.9.8") is Verdict.ALLOWED
+    assert decide(("8.8.8.8/24",), (ALL_TRAFFIC,), "8.8.8.1") is Verdict.ALLOWED
+
+
+def test_a_name_is_allowed_wherever_it_was_sent() -> None:
+    assert decide(("Example.COM",), (ALL_TRAFFIC,), "1.1.1.1", "example.com") is Verdict.BY_NAME
+    assert decide(("example.com",), (ALL_TRAFFIC,), "1.1.1.1", "a.example.com") is Verdict.DENIED
+    assert decide(("example.com",), (ALL_TRAFFIC,), "1.1.1.1") is Verdict.DENIED
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "meant"),
+    [
+        ("a.example.com", "*.example.com", True),
+        ("a.b.example.com", "*.EXAMPLE.com", True),
+        ("example.com", "*.example.com", False),
+        ("badexample.com", "*.example.com", False),
+        ("anything", "*", True),
+        ("", "*", False),
+        ("a", "", False),
+        ("a", "*.", False),
+        ("example.com.", "example.com", True),
+    ],
+)
+def test_patterns_of_names(name: str, pattern: str, meant: bool) -> None:
+    assert matches(name, pattern) is meant
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "message"),
+    [
+        ((), ("example.com",), "invalid denied CIDR example.com"),
+        ((), ("0.0.0.0",), "invalid denied CIDR 0.0.0.0"),
+        (("0.0.0.0/8",), (), "invalid allowed address 0.0.0.0/8"),
+        (("example.com",), (), DOMAINS_NEED_DENY_ALL),
+        (("*.example.com", "8.8.8.8"), ("10.0.0.0/8",), DOMAINS_NEED_DENY_ALL),
+    ],
+)
+def test_what_cannot_be_is_refused_with_e2bs_words(
+    allow: tuple[str, ...], deny: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Rules(Policy(allow, deny))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("deny", [(), ("10.0.0.0/8", "192.168.0.0/16"), (ALL_TRAFFIC,)])
+def test_what_e2b_accepts_is_accepted(deny: tuple[str, ...]) -> None:
+    Rules(Policy(("8.8.8.8", "8.8.0.0/16", ALL_TRAFFIC), deny))
+
+
+def test_under_a_list_of_names_no_other_is_looked_up() -> None:
+    rules = Rules(Policy(("example.com",), (ALL_TRAFFIC,)))
+    assert rules.resolves("example.com")
+    assert not rules.resolves("secret.attacker.test")
+    assert not Rules(Policy(internet=False)).resolves("example.com")
+    assert Rules(Policy((), ("8.8.8.8",))).resolves("example.com")
+
+
+@pytest.mark.parametrize("mode", [Mode.PUBLIC, Mode.ALL])
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1"])
+def test_this_host_and_its_metadata_are_never_covered(mode: Mode, address: str) -> None:
+    assert not Reach(mode).covers(address)
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "192.168.0.1", "172.31.0.1", "100.64.0.1"])
+def test_private_networks_only_where_the_server_says_so(address: str) -> None:
+    assert not Reach(Mode.PUBLIC).covers(address)
+    assert Reach(Mode.ALL).covers(address)
+    assert Reach(Mode.PUBLIC, [ipaddress.IPv4Network(address)]).covers(address)
+    assert not Reach(Mode.NONE, [ipaddress.IPv4Network(address)]).covers(address)
