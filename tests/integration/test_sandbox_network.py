@@ -1,5 +1,6 @@
 """Sandboxes on the network: through the egress process, to servers on this machine's loopback."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -32,7 +33,7 @@ def talk(address, text=b"hello", port=PORT):
 
 def serve(listener: socket.socket, answer: Callable[[bytes], bytes]) -> None:
     def one(client: socket.socket) -> None:
-        with client:
+        with client, contextlib.suppress(ConnectionResetError):  # of sandboxes that are killed
             asked = b""
             while more := client.recv(65536):
                 asked += more
