@@ -133,6 +133,16 @@ def test_a_mounted_volume_can_be_destroyed(server: SandboxServer) -> None:
             volume.read_file("/x")
 
 
+def test_a_paused_sandbox_comes_back_without_a_destroyed_volume(server: SandboxServer) -> None:
+    volume = Volume.create("short-lived")
+    with Sandbox.create(volume_mounts={"/data": volume}) as sandbox:
+        sandbox.commands.run("echo x > /data/x; echo y > /tmp/y")
+        sandbox.pause(keep_memory=False)
+        Volume.destroy(volume.volume_id)
+        sandbox.connect()
+        assert sandbox.commands.run("cat /tmp/y; ls /data").stdout == "y\n"
+
+
 @pytest.mark.parametrize("path", ["relative", "/", "/proc/x", "/usr", "/a/../b", "/dev"])
 def test_paths_that_cannot_be_mounted_on_are_refused(volume: Volume, path: str) -> None:
     with pytest.raises(SandboxException, match="invalid volume mounts"):

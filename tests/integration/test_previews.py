@@ -223,6 +223,21 @@ def test_a_hostile_mask_is_refused(sandbox_server: SandboxServer) -> None:
     assert reply.status_code == 400
 
 
+async def test_a_preview_sleeps_and_wakes_with_its_sandbox(sandbox_server: SandboxServer) -> None:
+    sandbox = Sandbox.create(**sandbox_server.sdk)
+    await asyncio.to_thread(start_service, sandbox_server, sandbox)
+    url = sandbox_server.url.replace("http", "ws") + "/socket"
+    async with websockets.connect(url, additional_headers=route(sandbox), proxy=None) as echo:
+        await asyncio.to_thread(sandbox.pause)
+        paused = await asyncio.to_thread(get, sandbox_server, sandbox)
+        assert (paused.status_code, paused.json()["message"]) == (502, "The sandbox was not found")
+        await echo.send("still there?")
+        await asyncio.to_thread(sandbox.connect)
+        assert await echo.recv() == "still there?"
+    assert (await asyncio.to_thread(get, sandbox_server, sandbox)).status_code == 200
+    await asyncio.to_thread(sandbox.kill)
+
+
 def test_fifty_at_once_and_nothing_is_left(sandbox_server: SandboxServer, sandbox: Sandbox) -> None:
     get(sandbox_server, sandbox)
     before = sandbox_server.open_fds()

@@ -184,5 +184,7 @@ def _refuse_unsupported(body: NewSandbox) -> None:
             " a filesystem-only snapshot cannot be auto-resumed by traffic and must be resumed"
             " explicitly."
         )
+    if body.iam and body.iam.get("tokens"):
+        raise BadRequestError("iam: this server issues no workload identity tokens; leave it out.")
     if body.mcp:
         raise BadRequestError("mcp: this server has no MCP gateway in sandboxes; leave it out.")

@@ -62,6 +62,7 @@ class NewSandbox(BaseModel):
     network: Network | None = None
     volumeMounts: list[MountBody] | None = None  # noqa: N815
     mcp: dict[str, Any] | None = None
+    iam: dict[str, Any] | None = None
 
 
 class TimeoutBody(BaseModel):

@@ -140,7 +140,7 @@ class Keeper:
             self._creating -= 1
         sandbox.assign(request)
         try:
-            await sandbox.mount_volumes()
+            await sandbox.mount_volumes(self.foundry.volumes)
         except BaseException:
             await asyncio.shield(self._dispose(sandbox))
             raise

@@ -173,7 +173,7 @@ class Lifecycle:
         try:
             self._foundry.apply_policy(machine, sandbox.request.policy)
             machine.set_environment(sandbox.env)
-            await sandbox.mount_volumes()
+            await sandbox.mount_volumes(self._foundry.volumes)
             await sandbox.start_default_contexts()
         except BaseException:
             if sandbox.detach() is not None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
+
 from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.guest_client import GuestClient, GuestLostError
@@ -17,10 +19,13 @@ from capibara6_sandbox.host.parents import Parents
 from capibara6_sandbox.host.records import SandboxRecord, VolumeMount
 from capibara6_sandbox.host.states import VISIBLE, State, check_step
 from capibara6_sandbox.host.tunnels import Tunnels
+from capibara6_sandbox.host.volumes import Volumes
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.isolation.limits import CgroupUsage
 from capibara6_sandbox.network.policy import EVERYTHING, Policy
 from capibara6_sandbox.templates.catalog import Environment, Template
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +154,16 @@ class Sandbox:
         self.started_at = datetime.now(UTC)
         self.extend(timeout_s)
 
-    async def mount_volumes(self) -> None:
-        """Mount what was asked for on its machine, which is new.
+    async def mount_volumes(self, volumes: Volumes) -> None:
+        """Mount what was asked for on its machine, which is new; what was destroyed stays away.
 
         Raises:
             StartError: one cannot be mounted.
         """
         for mount in self.request.volumes:
+            if not volumes.has(mount.volume_id):
+                _log.warning("volume_gone", sandbox_id=self.id, volume=mount.name, path=mount.path)
+                continue
             nursery = await self._parents.nursery()
             await self.machine.mount(nursery, mount.volume_id, mount.path)
 

@@ -73,6 +73,10 @@ class Volumes:
             raise NotFoundError(f"Volume {volume_id} was not found")
         return record
 
+    def has(self, volume_id: str) -> bool:
+        """Whether there is a volume of this id."""
+        return volume_id in self._volumes
+
     def named(self, name: str) -> VolumeRecord | None:
         """Return a volume by its name."""
         return next((volume for volume in self._volumes.values() if volume.name == name), None)
