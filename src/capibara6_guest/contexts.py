@@ -5,7 +5,10 @@ Python kernels are forked by the host and adopted here; the others are started h
 
 import asyncio
 import contextlib
+import json
+import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -15,10 +18,12 @@ from capibara6_guest.kernels.bash import BashKernel
 from capibara6_guest.kernels.javascript import JavaScriptKernel
 from capibara6_guest.kernels.output import output_event
 from capibara6_guest.kernels.python import PythonKernel
+from capibara6_guest.kernels.streams import MessageError
 from capibara6_guest.users import find_user
 from capibara6_guest.wire import CallError
 
 INTERRUPT_GRACE_S: Final = 5.0
+FORK_WAIT_S: Final = 1.0  # for a running cell to end
 _REPLACED: Final = (
     "The code before this one was interrupted, did not heed that in "
     f"{INTERRUPT_GRACE_S:.0f} s, and was ended with its kernel: all variables are lost.\n"
@@ -39,6 +44,7 @@ class Context:
         self.cwd = cwd
         self.kernel: Kernel | None = None
         self.turn = asyncio.Lock()
+        self.notice = ""  # for the next execution to show
         self.heeded_no_interrupt = False  # its last kernel, of which its caller could not be told
 
     @property
@@ -64,6 +70,7 @@ class Contexts:
     def __init__(self) -> None:
         self._contexts: dict[str, Context] = {}
         self._env: dict[str, str] = {}
+        self._forking: set[asyncio.Task[None]] = set()
 
     def operations(self) -> dict[str, Operation]:
         """Return the operations on contexts."""
@@ -82,12 +89,47 @@ class Contexts:
             if isinstance(context.kernel, PythonKernel):
                 context.kernel.set_environment(env)
 
-    def adopt(self, context_id: str, cwd: str, fds: list[int]) -> None:
-        """Take a Python kernel that the host has forked: its socket, stdout and stderr."""
+    def adopt(self, context_id: str, cwd: str, fds: list[int], notice: str = "") -> None:
+        """Take a Python kernel that the host has forked: its socket, stdout and stderr.
+
+        Args:
+            context_id: whose kernel it is.
+            cwd: the context's directory.
+            fds: the three.
+            notice: what the next execution shows on stderr.
+        """
         context = self._contexts.get(context_id)
         if context is None:
             context = self._contexts[context_id] = Context(context_id, "python", cwd)
         context.kernel = PythonKernel(*fds)
+        context.notice = notice
+
+    def fork(self, context_id: str, fds: list[int], control: socket.socket) -> None:
+        """Let a Python kernel fork itself, and tell the server when it has been asked to."""
+        task = asyncio.create_task(self._fork(context_id, fds, control))
+        self._forking.add(task)
+        task.add_done_callback(self._forking.discard)
+
+    async def _fork(self, context_id: str, fds: list[int], control: socket.socket) -> None:
+        try:
+            context = self._find(context_id)
+            async with asyncio.timeout(FORK_WAIT_S):
+                await context.turn.acquire()
+            try:
+                if not isinstance(context.kernel, PythonKernel) or not context.kernel.alive:
+                    raise CallError("failed_precondition", "it had ended")
+                await context.kernel.fork(fds)
+            finally:
+                context.turn.release()
+            answer: dict[str, Any] = {"forked": True}
+        except TimeoutError:
+            answer = {"failed": f"it was busy for more than {FORK_WAIT_S:.0f} s"}
+        except (CallError, OSError, EOFError, MessageError) as cause:
+            answer = {"failed": str(cause)}
+        finally:
+            for fd in fds:
+                os.close(fd)
+        control.send(json.dumps(answer).encode())
 
     def name(self, context_id: str, language: str, cwd: str) -> None:
         """Make a place for a kernel, which starts, or is adopted, later."""
@@ -128,6 +170,9 @@ class Contexts:
                 if leaving.done():  # it has left while it waited
                     return {}
                 kernel = self._kernel(context)
+                if context.notice:
+                    notice, context.notice = context.notice, ""
+                    await call.send(output_event("stderr", notice))
                 if context.heeded_no_interrupt:
                     context.heeded_no_interrupt = False
                     await call.send(output_event("stderr", _REPLACED))

@@ -80,7 +80,8 @@ def _running() -> list[int]:
     """Return the processes, but this one, of which any thread can run."""
     own = os.getpid()
     pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-    return [pid for pid in pids if pid != own and not _is_stopped(pid)]
+    # The first process waits only; the agent of a live fork is another one.
+    return [pid for pid in pids if pid not in (1, own) and not _is_stopped(pid)]
 
 
 def _is_stopped(pid: int) -> bool:

@@ -169,6 +169,13 @@ def reseed() -> None:
             renew(sys.modules[module])
 
 
+def reseed_also(generators: list[Any]) -> None:
+    """Do as `reseed` does, for generators made since the fork from the zygote too."""
+    known = {id(generator) for generator in _generators}
+    _generators.extend(found for found in generators if id(found) not in known)
+    reseed()
+
+
 def _reseed_generator(generator: Any) -> None:
     if isinstance(generator, random.Random):
         generator.seed()

@@ -4,6 +4,7 @@ It talks JSON lines on one socket with the agent, one request at a time; `env` h
 request, `environment` for good:
 
     to us      {"code": str, "env": {str: str}, "environment": {str: str}}
+               {"fork": true}, with descriptors    see `python_carry`
     from us    {"pid": int} once, events in E2B's form, and {"end": true} after each request
 
 Standard output and error are pipes that the agent reads, so that child processes and C code are
@@ -21,7 +22,10 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
+from capibara6_guest import python_carry
+
 _INTERRUPT: Final = {signal.SIGINT}
+_READ_BYTES: Final = 64 * 1024
 
 
 class Connection:
@@ -29,12 +33,13 @@ class Connection:
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
+        self._unread = bytearray()
+        self.fds: list[int] = []  # that came with the last request; whoever serves it owns them
 
     def open(self, fd: int) -> None:
         """Take the forked process's own socket and say hello."""
         self._socket = socket.socket(fileno=fd)
-        # Unbuffered would read byte by byte; one request at a time never leaves a second behind.
-        self._requests = self._socket.makefile("rb")
+        self._unread.clear()
         self.publish({"pid": os.getpid()})
 
     def publish(self, event: dict[str, Any]) -> None:
@@ -53,9 +58,15 @@ class Connection:
         Raises:
             EOFError: the agent is gone.
         """
-        line = self._requests.readline()
-        if not line:
-            raise EOFError("the agent closed the socket")
+        assert self._socket is not None
+        while b"\n" not in self._unread:
+            data, fds, _, _ = socket.recv_fds(self._socket, _READ_BYTES, python_carry.FDS)
+            self.fds += fds
+            if not data:
+                raise EOFError("the agent closed the socket")
+            self._unread += data
+        line, _, rest = self._unread.partition(b"\n")
+        self._unread = bytearray(rest)
         request: dict[str, Any] = json.loads(line)
         return request
 
@@ -67,7 +78,8 @@ class Connection:
 class PythonKernel:
     """Serves requests with one IPython shell."""
 
-    def __init__(self, shell: Any, connection: Connection) -> None:
+    def __init__(self, shell: Any, connection: Connection, enter: python_carry.Enter) -> None:
+        self._enter = enter
         self._shell = shell
         self._connection = connection
         self._runner: asyncio.Runner | None = None
@@ -100,9 +112,24 @@ class PythonKernel:
                 request = self._connection.receive()
             except EOFError:
                 return
+            if "fork" in request:
+                self._fork()
+                continue
             os.environ.update(request["environment"])
             self._run(str(request["code"]), request["env"])
             self._connection.publish({"end": True})
+
+    def _fork(self) -> None:
+        """Let a copy of this process go on as the kernel of another sandbox."""
+        fds, self._connection.fds = self._connection.fds, []
+        tasks = self._runner is not None and bool(asyncio.all_tasks(self._runner.get_loop()))
+        kernel = python_carry.carry(fds, self._enter, tasks=tasks)
+        if kernel < 0:
+            self._connection.publish({"end": True})
+            return
+        self._runner = None
+        sys.stdout, sys.stderr = OutputStream(1, "stdout"), OutputStream(2, "stderr")
+        self._connection.open(kernel)
 
     def _run(self, code: str, env: Mapping[str, str]) -> None:
         before = _set_environment(env)
@@ -177,6 +204,7 @@ def run(
     fds: tuple[int, int, int],
     cwd: str,
     after_fork: Callable[[Any], None],
+    enter: python_carry.Enter,
 ) -> NoReturn:
     """Become a kernel on `fds` (socket, stdout, stderr) in `cwd`; called in the forked process."""
     kernel_fd, out, err = fds
@@ -188,5 +216,5 @@ def run(
     after_fork(shell)
     signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
     connection.open(kernel_fd)
-    PythonKernel(shell, connection).serve()
+    PythonKernel(shell, connection, enter).serve()
     os._exit(0)

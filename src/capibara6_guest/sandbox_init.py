@@ -4,11 +4,12 @@ The server holds the other end of a control socket (one JSON packet a message, w
 
     to us      {"adopt": context id, "cwd": path}, fds: kernel, stdout, stderr
                {"context": {"context_id", "language", "cwd"}}       one to start at its first use
+               {"fork": context id}, fds: for its kernel, see `python_carry`
                {"env": {...}}                    variables for everything that is started later
                {"pause": true or false}          stop the clock, and with true the programs too
                {"resume": true}                  undo that
     from us    {"ready": true}, fd: the writable layer; or {"failed": text}
-               {"adopted": true}, {"paused": true}, {"resumed": true}
+               {"adopted": true}, {"forked": true}, {"paused": true}, {"resumed": true}
 
 When the control socket closes, the server is gone and so is the sandbox.
 """
@@ -35,7 +36,7 @@ _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 1
 _PACKET_BYTES_MAX: Final = 128 * 1024
-_FDS_MAX: Final = 3
+_FDS_MAX: Final = 16
 
 
 def run(fds: list[int], wall_in: Callable[[], int], rlimits: Sequence[tuple[int, int]]) -> NoReturn:
@@ -86,10 +87,12 @@ def _take_order(
         return
     order: dict[str, Any] = json.loads(packet)
     if "adopt" in order:
-        contexts.adopt(order["adopt"], order["cwd"], fds)
+        contexts.adopt(order["adopt"], order["cwd"], fds, order.get("notice", ""))
         control.send(b'{"adopted": true}')
     if "context" in order:
         contexts.name(**order["context"])
+    if "fork" in order:
+        contexts.fork(order["fork"], fds, control)
     if "env" in order:
         contexts.set_environment(order["env"])
     if "pause" in order:

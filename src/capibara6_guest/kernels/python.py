@@ -15,6 +15,7 @@ from typing import Any, Final
 from capibara6_guest.kernels import Kernel
 from capibara6_guest.kernels.streams import KernelStreams, MessageError
 
+_FORK_S: Final = 10.0
 _DIED: Final = (
     "The kernel died while it ran this code. Its variables are lost; the next execution starts "
     "with a fresh kernel."
@@ -77,6 +78,24 @@ class PythonKernel(Kernel):
             yield {"type": "error", "name": "KernelDied", "value": text, "traceback": text}
         if self._alive:
             self._streams.start_idling()
+
+    async def fork(self, fds: list[int]) -> None:
+        """Let the process make a copy of itself with `fds`; it must not be executing.
+
+        Raises:
+            OSError, EOFError, MessageError: it has ended, or broke its protocol.
+        """
+        self._streams.stop_idling(keep=True)
+        socket.send_fds(self._requests, [b'{"fork": true}\n'], fds)
+        try:
+            async with asyncio.timeout(_FORK_S):
+                while "end" not in (message := await self._streams.read()):
+                    if "pid" in message:
+                        self._open_process(message["pid"])
+        except (OSError, EOFError, MessageError):
+            self._alive = False
+            raise
+        self._streams.start_idling()
 
     def _open_process(self, pid: object) -> None:
         """Take the handle of the kernel, which names itself before it runs anybody's code."""

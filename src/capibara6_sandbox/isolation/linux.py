@@ -51,6 +51,7 @@ PR_CAP_AMBIENT: Final = 47
 PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 
 _SECCOMP_SET_MODE_FILTER: Final = 1
+_SECCOMP_FILTER_FLAG_NEW_LISTENER: Final = 8
 _LINUX_CAPABILITY_VERSION_3: Final = 0x20080522
 
 # x86-64 and the generic table that arm64 uses; the newer numbers are the same everywhere.
@@ -285,6 +286,18 @@ def install_seccomp_filter(program: bytes) -> None:
     fprog = _SockFprog(len(program) // 8, program)
     result = _libc.syscall(_SYS_SECCOMP[_MACHINE], _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(fprog))
     _checked(result, "seccomp")
+
+
+def install_asking_filter(program: bytes) -> int:
+    """Install a BPF program that leaves calls to a listener; return the listener's descriptor."""
+    fprog = _SockFprog(len(program) // 8, program)
+    result = _libc.syscall(
+        _SYS_SECCOMP[_MACHINE],
+        _SECCOMP_SET_MODE_FILTER,
+        _SECCOMP_FILTER_FLAG_NEW_LISTENER,
+        ctypes.byref(fprog),
+    )
+    return _checked(result, "seccomp with a listener")
 
 
 def close_all_except(keep: set[int]) -> None:

@@ -5,10 +5,10 @@
 Started by the nursery inside the template's read-only root. Requests:
 
     {"op": "kernel", "cwd", "env", "privileged", "rlimits"}
-    fds: the sandbox's pidfd, kernel socket, stdout, stderr, cgroup.procs...     -> {}, [pidfd]
+    fds: the sandbox's pidfd, kernel socket, stdout, stderr, cgroup.procs...     -> {}, [pidfd, listener]
 
 A kernel is one fork, made straight into the sandbox's PID namespace; the fork then joins the other
-namespaces itself. Single-threaded; only standard library and the template's own packages.
+namespaces itself. The listener decides on the kernel's `setns`. Single-threaded; only standard library and the template's own packages.
 """
 
 import gc
@@ -57,7 +57,7 @@ class KernelZygote:
             importlib.import_module(module)
         python_fork.warm(self._shell)
         python_fork.after_fork(self._shell)
-        self._filter = seccomp.build_filter()
+        self._filter = seccomp.build_filter(asks_for_setns=True)
         self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         sys.path = [entry for entry in sys.path if not entry.startswith("/opt/capibara6")]
         sys.path_importer_cache.clear()
@@ -68,28 +68,39 @@ class KernelZygote:
     def handle(self, message: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
         """Fork one kernel into the sandbox that the first descriptor names."""
         linux.setns(fds[0], linux.CLONE_NEWPID)
-        try:
-            pid = os.fork()
-            if pid == 0:
-                self._become_kernel(message, fds)
-        finally:
-            linux.setns(self._own_pid_namespace, linux.CLONE_NEWPID)
-        return {}, [os.pidfd_open(pid)]
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    self._become_kernel(message, fds, theirs)
+            finally:
+                linux.setns(self._own_pid_namespace, linux.CLONE_NEWPID)
+            theirs.close()
+            _, listeners, _, _ = socket.recv_fds(ours, 1, 1)
+        if not listeners:
+            raise OSError("the kernel's fork ended before it ran")
+        return {}, [os.pidfd_open(pid), listeners[0]]
 
-    def _become_kernel(self, message: dict[str, Any], fds: list[int]) -> NoReturn:
+    def _become_kernel(
+        self, message: dict[str, Any], fds: list[int], zygote: socket.socket
+    ) -> NoReturn:
         try:
             children.forget_signals()
             sandbox, kernel, out, err, *cgroups = fds
             for cgroup in cgroups:
                 os.write(cgroup, b"0")
             linux.setns(sandbox, _JOINED)
-            linux.close_all_except({0, 1, 2, kernel, out, err})
+            linux.close_all_except({0, 1, 2, kernel, out, err, zygote.fileno()})
             os.setsid()
             linux.set_process_name("python")
             identity.drop_to_user(privileged=message["privileged"])
             identity.limit_resources()
             identity.limit_fork(message["rlimits"])
-            linux.install_seccomp_filter(self._filter)
+            listener = linux.install_asking_filter(self._filter)
+            socket.send_fds(zygote, [b"1"], [listener])
+            os.close(listener)
+            zygote.close()
             os.environ.clear()
             os.environ.update(message["env"])
             python_kernel.run(
@@ -98,11 +109,20 @@ class KernelZygote:
                 (kernel, out, err),
                 message["cwd"],
                 python_fork.after_fork,
+                _enter,
             )
         except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
             traceback.print_exc()
         finally:
             os._exit(1)
+
+
+def _enter(namespaces: list[int]) -> None:
+    """Move a kernel's fork into another sandbox, where it keeps no capability."""
+    for namespace in namespaces:
+        linux.setns(namespace, 0)
+    linux.set_capabilities(frozenset())
+    linux.prctl(linux.PR_SET_DUMPABLE, 1)
 
 
 if __name__ == "__main__":

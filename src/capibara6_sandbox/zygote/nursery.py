@@ -9,6 +9,8 @@ all, so that a server killed with -9 leaves no process. Requests ("op"):
 
     sandbox   a Root, "uid_base", "rlimits"
               fds: listener, control, cgroup.procs...                     -> {}, [pidfd]
+    nested    as "sandbox"; fds: the origin's agent and kernel (pidfds), then as there
+                                                        -> {}, [pidfd, namespaces...]
     zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
     socket    "family"; fds: a sandbox's pidfd      -> {}, [TCP socket in its network, unconnected]
     copy      "uid_base", "layers"; fds: from (a writable layer), to, report
@@ -49,7 +51,7 @@ from capibara6_sandbox.isolation import (
     seccomp,
     uplink,
 )
-from capibara6_sandbox.zygote import children
+from capibara6_sandbox.zygote import children, nested
 from capibara6_sandbox.zygote.channel import Channel
 
 CHANNEL_FD: Final = 3
@@ -129,6 +131,8 @@ class Nursery:
         operation = message.pop("op")
         if operation == "sandbox":
             return self._fork_sandbox(message, fds)
+        if operation == "nested":
+            return self._fork_nested(message, fds)
         if operation == "zygote":
             return self._start_zygote(message, fds)
         if operation in ("copy", "discard"):
@@ -160,6 +164,28 @@ class Nursery:
                 os.close(pidfd)  # it ends by itself: its gate closes
                 raise
         return {}, [pidfd]
+
+    def _fork_nested(
+        self, message: dict[str, Any], fds: list[int]
+    ) -> tuple[dict[str, Any], list[int]]:
+        """Make the shell of a live fork; see `nested`."""
+        del message["uid_base"]
+        rlimits = message.pop("rlimits")
+        root = rootfs.Root(**message, privileged=self._privileged)
+        rootfs.read_owned(root.template)
+        origin, kernel, *inner = fds
+        mounts = rootfs.map_layers(root.layers, nested.process_id(origin)) if self._privileged else []
+
+        def become_agent(alive: int) -> NoReturn:
+            sandbox_init.run(inner, lambda: self._wall_in(root, [*inner, alive], mounts), rlimits)
+
+        try:
+            return {}, nested.fork_nested(
+                origin, kernel, become_agent, privileged=self._privileged
+            )
+        finally:
+            for mount in mounts:
+                os.close(mount)
 
     def _open_gate(self, gate: socket.socket, root: rootfs.Root, pid: int, uid_base: int) -> None:
         """Map a child's ids, and let it go on with mounts of its layers that only we can make."""
