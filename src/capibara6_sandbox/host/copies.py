@@ -5,16 +5,26 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from capibara6_sandbox.errors import BadRequestError, LayerError, NotFoundError, SandboxServerError
+import structlog
+
+from capibara6_sandbox.errors import (
+    BadRequestError,
+    LayerError,
+    NotFoundError,
+    SandboxServerError,
+    StartError,
+)
 from capibara6_sandbox.host.foundry import new_id
 from capibara6_sandbox.host.keeper import Keeper
-from capibara6_sandbox.host.kernel_carrying import carry_kernels
+from capibara6_sandbox.host.kernel_carrying import carry_kernels, obstacle, start_fresh
 from capibara6_sandbox.host.records import SnapshotRecord, TemplateRecord
 from capibara6_sandbox.host.sandbox import Request, Sandbox
 from capibara6_sandbox.host.snapshots import DEFAULT_TAG, Reference, Snapshots
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
 _AT_ONCE: Final = 4  # forks that start at the same time
+
+_log = structlog.get_logger()
 
 Outcome = Sandbox | SandboxServerError
 
@@ -127,8 +137,23 @@ class Copies:
     async def _fork(self, source: Sandbox, request: Request, places: asyncio.Semaphore) -> Outcome:
         async with places:
             try:
-                return await self._keeper.create(
-                    request, kernels=lambda fork: carry_kernels(source, fork)
-                )
+                return await self._fork_live(source, request)
             except SandboxServerError as failure:
                 return failure
+
+    async def _fork_live(self, source: Sandbox, request: Request) -> Sandbox:
+        """Fork with variables; where that cannot be, with fresh kernels that say so."""
+        reason = obstacle(source)
+        if not reason:
+            try:
+                return await self._keeper.create(
+                    request,
+                    kernels=lambda fork: carry_kernels(source, fork),
+                    origin=source.machine,
+                )
+            except StartError as failure:
+                reason = str(failure)
+        _log.warning("variables_not_carried", sandbox_id=source.id, reason=reason)
+        return await self._keeper.create(
+            request, kernels=lambda fork: start_fresh(source, fork, reason)
+        )

@@ -66,6 +66,7 @@ class Foundry:
         self._egress: EgressClient | None = None
         self._built: dict[str, BuiltEnvironment] = {}
         self._ranges = list(range(_RANGES, 0, -1))
+        self._retired: set[Machine] = set()  # ended for their owners; live forks need them
         self._instance: Instance | None = None
         self._parents: Parents | None = None
         self._cgroups: Cgroups | None = None
@@ -148,6 +149,11 @@ class Foundry:
         return built.environment if built else None
 
     @property
+    def has_cgroups(self) -> bool:
+        """Whether sandboxes have groups of processes."""
+        return self._cgroups is not None
+
+    @property
     def keeps(self) -> bool:
         """Whether what is saved outlives this server."""
         return self.space.space == SPACE
@@ -164,7 +170,11 @@ class Foundry:
         return self._parents
 
     async def make(
-        self, template: Template, layers: Sequence[str], machine_id: str = ""
+        self,
+        template: Template,
+        layers: Sequence[str],
+        machine_id: str = "",
+        origin: Machine | None = None,
     ) -> Machine:
         """Start a machine.
 
@@ -172,13 +182,19 @@ class Foundry:
             template: what it is made of.
             layers: saved ones above its environment, lowest first.
             machine_id: the id it shall have; "" for a new one.
+            origin: the machine that it shall be a live fork of.
 
         Raises:
             StartError: this machine refused something; nothing is left behind.
         """
         nursery = await self.parents.nursery()
         assert self._instance is not None
-        machine = Machine(self._blueprint(template, layers, machine_id), self._instance.folder)
+        uid_base = origin.blueprint.uid_base if origin else self._take_range()
+        blueprint = self._blueprint(template, layers, machine_id, uid_base)
+        machine = Machine(blueprint, self._instance.folder)
+        if origin is not None:
+            machine.origin = origin
+            origin.forks.add(machine)
         self.space.hold(layers)
         try:
             machine.cgroup = self._create_cgroup(machine.blueprint)
@@ -216,28 +232,55 @@ class Foundry:
             return None
         return self._cgroups.create(blueprint.id, blueprint.template.limits)
 
-    def _blueprint(self, template: Template, layers: Sequence[str], machine_id: str) -> Blueprint:
+    def _take_range(self) -> int:
+        return _FIRST_ID + self._ranges.pop() * IDS_PER_SANDBOX
+
+    def _blueprint(
+        self, template: Template, layers: Sequence[str], machine_id: str, uid_base: int
+    ) -> Blueprint:
         disk_bytes = template.limits.disk_bytes
         return Blueprint(
             id=machine_id or new_id(),
             template=template,
             built=self._built[template.environment.name],
             disk_bytes=self.space.room_bytes(layers, disk_bytes) if layers else disk_bytes,
-            uid_base=_FIRST_ID + self._ranges.pop() * IDS_PER_SANDBOX,
+            uid_base=uid_base,
             privileged=self.privileged,
             layers=tuple(layers),
         )
 
     async def take_back(self, machine: Machine) -> None:
-        """End a machine, and take back its ids and layers. To be called once."""
+        """End a machine, and take back its ids and layers. To be called once.
+
+        A machine with live forks ends in two steps: its programs now, the rest after the last fork.
+        """
         if self._egress is not None and machine.egress_key:
             self._egress.forget(machine.egress_key)
+        if machine.forks and not machine.ended.is_set():
+            try:
+                await machine.retire()
+            except OSError as cause:
+                _log.error("programs_left", sandbox_id=machine.blueprint.id, cause=str(cause))
+            self._retired.add(machine)
+            if machine.forks:
+                return
+            self._retired.discard(machine)
+        await self._take_all_back(machine)
+
+    async def _take_all_back(self, machine: Machine) -> None:
         try:
             await machine.kill()
         except OSError as cause:  # a group that will not go; the next start tries again
             _log.error("sandbox_left_behind", sandbox_id=machine.blueprint.id, cause=str(cause))
-        self._ranges.append((machine.blueprint.uid_base - _FIRST_ID) // IDS_PER_SANDBOX)
+        origin = machine.origin
+        if origin is None:
+            self._ranges.append((machine.blueprint.uid_base - _FIRST_ID) // IDS_PER_SANDBOX)
         await self.release(machine.blueprint.layers)
+        if origin is not None:
+            origin.forks.discard(machine)
+            if not origin.forks and origin in self._retired:
+                self._retired.discard(origin)
+                await self._take_all_back(origin)
 
     async def save(self, machine: Machine) -> tuple[str, ...]:
         """Save what a machine has written; return all layers it stands on now, held once.

@@ -116,12 +116,15 @@ class Keeper:
         sandbox.recall(record, record.template.template(environment))
         self._sandboxes[sandbox.id] = sandbox
 
-    async def create(self, request: Request, kernels: Kernels | None = None) -> Sandbox:
+    async def create(
+        self, request: Request, kernels: Kernels | None = None, origin: Machine | None = None
+    ) -> Sandbox:
         """Start a sandbox, or take a ready one, and give it to the client.
 
         Args:
             request: what the client asks for.
             kernels: gives it its kernels; without, it gets fresh ones.
+            origin: the machine that it shall be a live fork of.
 
         Raises:
             TooManySandboxesError: the server's limit is reached.
@@ -135,7 +138,7 @@ class Keeper:
             )
         self._creating += 1
         try:
-            sandbox = await self._take(request.template, kernels)
+            sandbox = await self._take(request.template, kernels, origin)
         finally:
             self._creating -= 1
         sandbox.assign(request)
@@ -149,10 +152,12 @@ class Keeper:
         self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
         return sandbox
 
-    async def _take(self, template: Template, kernels: Kernels | None) -> Sandbox:
+    async def _take(
+        self, template: Template, kernels: Kernels | None, origin: Machine | None
+    ) -> Sandbox:
         """Return a ready sandbox; over saved layers, which are many, none waits."""
         if template.layers or kernels:
-            return await self._start(template, kernels)
+            return await self._start(template, kernels, origin)
         return await self._pool.take(template)
 
     def find(self, sandbox_id: str) -> Sandbox:
@@ -291,10 +296,15 @@ class Keeper:
         if (machine := sandbox.detach()) is not None:
             await self.foundry.take_back(machine)
 
-    async def _start(self, template: Template, kernels: Kernels | None = None) -> Sandbox:
+    async def _start(
+        self,
+        template: Template,
+        kernels: Kernels | None = None,
+        origin: Machine | None = None,
+    ) -> Sandbox:
         """Start a sandbox that nobody owns yet."""
         parents = self.foundry.parents
-        machine = await self.foundry.make(template, template.layers)
+        machine = await self.foundry.make(template, template.layers, origin=origin)
         sandbox = Sandbox(machine.blueprint.id, parents)
         sandbox.attach(machine)
         try:

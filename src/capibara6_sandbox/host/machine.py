@@ -13,13 +13,14 @@ import secrets
 import signal
 import socket
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.guest_client import GuestClient
+from capibara6_sandbox.host.kernel_gate import KernelGate
 from capibara6_sandbox.host.layers import ask
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroups import Cgroup
@@ -47,6 +48,24 @@ _BASE_ENVIRONMENT: Final = {
     "OMP_NUM_THREADS": "1",
     "VIRTUAL_ENV": "/opt/venv",
 }
+
+
+@dataclass(slots=True)
+class HostedKernel:
+    """A Python kernel's process; whoever replaces or ends it closes `pidfd`."""
+
+    pidfd: int
+    gate: KernelGate
+    cwd: str
+
+    @property
+    def pid(self) -> int:
+        """Its id as the host counts; 0 once it has ended."""
+        return process_id(self.pidfd)
+
+    def close(self) -> None:
+        """Forget the process; the gate closes itself."""
+        os.close(self.pidfd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +96,11 @@ class Machine:
         self._turn = asyncio.Lock()  # an order and its answer, before the next
         self.ended = asyncio.Event()
         self._on_end: list[Callable[[], None]] = []
+        self.kernels: dict[str, HostedKernel] = {}  # Python's, by context
+        self._nested_agent = -1  # of a live fork, whose first process is not the agent
+        self.origin: Machine | None = None  # whose kernels this one's were forked from
+        self.namespaces: list[int] = []  # of a live fork: what kernels of its origin may enter
+        self.forks: set[Machine] = set()  # live ones of this one: its first process outlives it
 
     async def start(self, nursery: ZygoteClient) -> None:
         """Fork the machine and wait until its agent answers.
@@ -92,7 +116,11 @@ class Machine:
         try:
             with theirs, self._listen() as listener:
                 fds = [listener.fileno(), theirs.fileno(), *joins]
-                _, (self._pidfd,) = await nursery.request(self._root(), fds)
+                _, (self._pidfd, *nested) = await nursery.request(
+                    self._root(), [*self._above(), *fds]
+                )
+                if nested:
+                    self._nested_agent, *self.namespaces = nested
             loop.add_reader(self._pidfd, self._on_exit)
             (self.layer_fd,) = await self._expect("ready")
             self.set_environment(_BASE_ENVIRONMENT)
@@ -109,7 +137,21 @@ class Machine:
         Raises:
             ZygoteError: the kernel refused.
         """
-        return (await nursery.request({"op": "uplink"}, [self._pidfd]))[1]
+        return (await nursery.request({"op": "uplink"}, [self.agent_pidfd]))[1]
+
+    def _above(self) -> list[int]:
+        """The processes that a live fork is made below: its origin's agent and kernel."""
+        if self.origin is None:
+            return []
+        kernels = list(self.origin.kernels.values())
+        if not kernels or self.origin.agent_pidfd < 0:
+            raise StartError("There is no Python kernel to fork.")
+        return [self.origin.agent_pidfd, kernels[0].pidfd]
+
+    @property
+    def agent_pidfd(self) -> int:
+        """Whose namespaces its kernels join."""
+        return self._nested_agent if self._nested_agent >= 0 else self._pidfd
 
     def _listen(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -120,7 +162,7 @@ class Machine:
     def _root(self) -> dict[str, Any]:
         limits = self.blueprint.template.limits
         return {
-            "op": "sandbox",
+            "op": "nested" if self.origin else "sandbox",
             "template": self.blueprint.built.id,
             "host_name": self.blueprint.id,
             "disk_bytes": self.blueprint.disk_bytes or limits.disk_bytes,
@@ -144,6 +186,7 @@ class Machine:
         cwd: str,
         context_id: str,
         env: Mapping[str, str],
+        notice: str = "",
     ) -> str:
         """Fork a Python kernel into the machine; return its context's id, a new one for "".
 
@@ -164,12 +207,9 @@ class Machine:
                 "privileged": self.blueprint.privileged,
                 "rlimits": self._rlimits,
             }
-            _, (pidfd,) = await zygote.request(order, [self._pidfd, *kernel_side, *joins])
-            os.close(pidfd)
-            agent_side = [ours.fileno(), out_reading, err_reading]
-            async with self._turn:
-                self._order({"adopt": context_id, "cwd": cwd}, agent_side)
-                await self._expect("adopted")
+            _, (pidfd, gate) = await zygote.request(order, [self.agent_pidfd, *kernel_side, *joins])
+            self.hold_kernel(context_id, HostedKernel(pidfd, KernelGate(gate), cwd))
+            await self.adopt(context_id, cwd, [ours.fileno(), out_reading, err_reading], notice)
         except (ZygoteError, OSError, ValueError) as cause:
             raise StartError(f"The Python kernel could not start: {cause}") from None
         finally:
@@ -189,7 +229,7 @@ class Machine:
         """
         if self.ended.is_set():
             raise ZygoteError("the sandbox has ended")
-        _, (fd,) = await nursery.request({"op": "socket", "family": family}, [self._pidfd])
+        _, (fd,) = await nursery.request({"op": "socket", "family": family}, [self.agent_pidfd])
         opened = socket.socket(fileno=fd)
         opened.setblocking(False)
         return opened
@@ -210,7 +250,47 @@ class Machine:
         Raises:
             LayerError: it cannot be mounted there; the message says why.
         """
-        await ask(nursery, {"op": "mount", "volume": volume, "path": path}, [self._pidfd])
+        await ask(nursery, {"op": "mount", "volume": volume, "path": path}, [self.agent_pidfd])
+
+    def hold_kernel(self, context_id: str, kernel: HostedKernel) -> None:
+        """Know a context's kernel, in the place of an earlier one."""
+        earlier = self.kernels.pop(context_id, None)
+        if earlier is not None:
+            earlier.close()
+        self.kernels[context_id] = kernel
+
+    async def adopt(
+        self, context_id: str, cwd: str, fds: Sequence[int], notice: str = ""
+    ) -> None:
+        """Hand a kernel's socket and outputs to the agent.
+
+        Args:
+            context_id: whose kernel it is; a new one's is made.
+            cwd: the context's directory.
+            fds: the agent's ends; the caller closes its own.
+            notice: what the next execution shows on stderr.
+        """
+        async with self._turn:
+            self._order({"adopt": context_id, "cwd": cwd, "notice": notice}, list(fds))
+            await self._expect("adopted")
+
+    async def fork_kernel(self, context_id: str, fds: Sequence[int]) -> None:
+        """Let a kernel fork itself; see capibara6_guest.python_carry.
+
+        Raises:
+            StartError: it was busy, or has ended.
+        """
+        async with self._turn:
+            self._order({"fork": context_id}, list(fds))
+            await self._expect("forked")
+
+    async def retire(self) -> None:
+        """End its programs, but not the processes that its live forks depend on."""
+        self.guest.park()
+        self._thaw()
+        if self.cgroup is not None:
+            await asyncio.to_thread(self.cgroup.end_processes)
+        self._socket_path.unlink(missing_ok=True)
 
     def set_environment(self, env: Mapping[str, str]) -> None:
         """Set the variables that every kernel and program started from now on sees."""
@@ -237,11 +317,7 @@ class Machine:
     @property
     def pid(self) -> int:
         """The id of its first process, as the host counts; 0 once it has ended."""
-        with contextlib.suppress(FileNotFoundError):
-            info = Path(f"/proc/self/fdinfo/{self._pidfd}").read_text()
-            found = re.search(r"^Pid:\s+(\d+)$", info, re.MULTILINE)
-            return int(found[1]) if found else 0
-        return 0
+        return process_id(self._pidfd)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -354,6 +430,13 @@ class Machine:
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
+        for kernel in self.kernels.values():
+            kernel.close()
+        self.kernels.clear()
+        for fd in (self._nested_agent, *self.namespaces):
+            if fd >= 0:
+                os.close(fd)
+        self._nested_agent, self.namespaces = -1, []
         if self.layer_fd >= 0:
             os.close(self.layer_fd)
             self.layer_fd = -1
@@ -361,6 +444,15 @@ class Machine:
             self._control.close()
             self._control = None
         self._socket_path.unlink(missing_ok=True)
+
+
+def process_id(pidfd: int) -> int:
+    """Return a process's id as the host counts; 0 once it has ended."""
+    with contextlib.suppress(FileNotFoundError):
+        info = Path(f"/proc/self/fdinfo/{pidfd}").read_text()
+        found = re.search(r"^Pid:\s+(\d+)$", info, re.MULTILINE)
+        return int(found[1]) if found else 0
+    return 0
 
 
 async def _readable(end: socket.socket) -> None:

@@ -202,13 +202,21 @@ class Sandbox:
             not self.envd_access_token
         )
 
-    async def start_default_contexts(self) -> None:
-        """Fork the Python kernel, and name the JavaScript one, where the template has kernels."""
+    async def start_default_contexts(self, notice: str = "") -> None:
+        """Fork the Python kernel, and name the JavaScript one, where the template has kernels.
+
+        Args:
+            notice: what the Python kernel's first execution shows on stderr.
+        """
         if not self._environment.has_kernels:
             return
-        self.default_context_ids["javascript"] = self.machine.name_context("javascript", HOME)
+        self.add_javascript()
         # The agent answers orders in turn: when it has this kernel, it knows the other context.
-        self.default_context_ids["python"] = await self._add_python_kernel(HOME)
+        self.default_context_ids["python"] = await self._add_python_kernel(HOME, notice=notice)
+
+    def add_javascript(self) -> None:
+        """Name the JavaScript kernel, which starts with its first use."""
+        self.default_context_ids["javascript"] = self.machine.name_context("javascript", HOME)
 
     async def default_context(self, language: str) -> str:
         """Return the id of a language's default context; it is made at its first use."""
@@ -273,9 +281,11 @@ class Sandbox:
     def _environment(self) -> Environment:
         return self.machine.blueprint.template.environment
 
-    async def _add_python_kernel(self, cwd: str, context_id: str = "") -> str:
+    async def _add_python_kernel(
+        self, cwd: str, context_id: str = "", notice: str = ""
+    ) -> str:
         zygote = await self._parents.zygote(self._environment.name)
-        return await self.machine.add_python_kernel(zygote, cwd, context_id, self.env)
+        return await self.machine.add_python_kernel(zygote, cwd, context_id, self.env, notice)
 
     async def revive_context(self, context_id: str) -> None:
         """Give a context whose kernel is gone a fresh one, once, whoever asks how often.

@@ -8,6 +8,7 @@ admin-guide, cgroup-v1/ and cgroup-v2.
 import contextlib
 import os
 import re
+import signal
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -71,6 +72,30 @@ class Cgroup(ABC):
         with contextlib.suppress(FileNotFoundError):
             return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
         return []
+
+    def move(self, pid: int) -> None:
+        """Take a process of one thread in."""
+        for folder in self.folders:
+            _write(folder, self._join_file, pid)
+
+    def end_processes(self) -> None:
+        """Kill all that is in it, and let nothing more begin in it.
+
+        Raises:
+            OSError: something is still in it after half a second.
+        """
+        for folder in self.folders:
+            if (folder / "pids.max").exists():
+                _write(folder, "pids.max", 0)
+        for _ in range(_REMOVE_TRIES):
+            pids = self.processes()
+            if not pids:
+                return
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(_REMOVE_PAUSE_S)
+        raise OSError(f"{len(self.processes())} processes do not end")
 
     def remove(self) -> None:
         """Remove it; its processes must be dead or dying. Idempotent.

@@ -36,7 +36,7 @@ BecomeAgent = Callable[[int], NoReturn]  # takes a descriptor to hold for as lon
 def fork_nested(
     origin: int, kernel: int, become_agent: BecomeAgent, *, privileged: bool
 ) -> list[int]:
-    """Make a sandbox below another one; return its init's pidfd and its namespaces.
+    """Make a sandbox below another one; return the pidfds of init and agent, and its namespaces.
 
     Args:
         origin: the pidfd of the other one's agent.
@@ -88,14 +88,16 @@ def _build(
         init, alive, *namespaces = fds
         for namespace in namespaces[1:]:
             linux.setns(namespace, 0)
-        if os.fork() == 0:
+        pid = os.fork()
+        if pid == 0:
             nursery.close()
             os.close(init)
             become_agent(alive)
+        agent = os.pidfd_open(pid)
     except OSError as cause:
         nursery.send(str(cause).encode()[:4096])
         raise
-    socket.send_fds(nursery, [b"1"], [init, *namespaces])
+    socket.send_fds(nursery, [b"1"], [init, agent, *namespaces])
 
 
 def _join_user(process: int) -> None:

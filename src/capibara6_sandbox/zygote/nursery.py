@@ -10,7 +10,7 @@ all, so that a server killed with -9 leaves no process. Requests ("op"):
     sandbox   a Root, "uid_base", "rlimits"
               fds: listener, control, cgroup.procs...                     -> {}, [pidfd]
     nested    as "sandbox"; fds: the origin's agent and kernel (pidfds), then as there
-                                                        -> {}, [pidfd, namespaces...]
+                                                        -> {}, [init, agent (pidfds), namespaces...]
     zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
     socket    "family"; fds: a sandbox's pidfd      -> {}, [TCP socket in its network, unconnected]
     copy      "uid_base", "layers"; fds: from (a writable layer), to, report
