@@ -182,8 +182,9 @@ def _separate_mappings(mappings: list[tuple[int, int, str]]) -> None:
         if libc.mmap(start, length, 3, flags, -1, 0) != start:
             raise OSError(ctypes.get_errno(), "a shared mapping could not be separated")
         ctypes.memmove(start, content, length)
-        if permissions[1] != "w":
-            libc.mprotect(ctypes.c_void_p(start), ctypes.c_size_t(length), 1)
+        wanted = sum(bit for bit, mark in ((1, "r"), (2, "w"), (4, "x")) if mark in permissions)
+        if libc.mprotect(ctypes.c_void_p(start), ctypes.c_size_t(length), wanted) != 0:
+            raise OSError(ctypes.get_errno(), "a shared mapping could not be protected again")
 
 
 def _change_directory(cwd: str) -> list[str]:

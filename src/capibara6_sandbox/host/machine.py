@@ -259,9 +259,7 @@ class Machine:
             earlier.close()
         self.kernels[context_id] = kernel
 
-    async def adopt(
-        self, context_id: str, cwd: str, fds: Sequence[int], notice: str = ""
-    ) -> None:
+    async def adopt(self, context_id: str, cwd: str, fds: Sequence[int], notice: str = "") -> None:
         """Hand a kernel's socket and outputs to the agent.
 
         Args:

@@ -281,9 +281,7 @@ class Sandbox:
     def _environment(self) -> Environment:
         return self.machine.blueprint.template.environment
 
-    async def _add_python_kernel(
-        self, cwd: str, context_id: str = "", notice: str = ""
-    ) -> str:
+    async def _add_python_kernel(self, cwd: str, context_id: str = "", notice: str = "") -> str:
         zygote = await self._parents.zygote(self._environment.name)
         return await self.machine.add_python_kernel(zygote, cwd, context_id, self.env, notice)
 

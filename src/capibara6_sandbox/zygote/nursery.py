@@ -174,15 +174,15 @@ class Nursery:
         root = rootfs.Root(**message, privileged=self._privileged)
         rootfs.read_owned(root.template)
         origin, kernel, *inner = fds
-        mounts = rootfs.map_layers(root.layers, nested.process_id(origin)) if self._privileged else []
+        mounts = (
+            rootfs.map_layers(root.layers, nested.process_id(origin)) if self._privileged else []
+        )
 
         def become_agent(alive: int) -> NoReturn:
             sandbox_init.run(inner, lambda: self._wall_in(root, [*inner, alive], mounts), rlimits)
 
         try:
-            return {}, nested.fork_nested(
-                origin, kernel, become_agent, privileged=self._privileged
-            )
+            return {}, nested.fork_nested(origin, kernel, become_agent, privileged=self._privileged)
         finally:
             for mount in mounts:
                 os.close(mount)
