@@ -103,7 +103,8 @@ def _open_files(keep: set[int]) -> list[_File]:
             continue
         try:
             path, flags = os.readlink(f"/proc/self/fd/{fd}"), fcntl.fcntl(fd, fcntl.F_GETFL)
-            regular = stat.S_ISREG(os.fstat(fd).st_mode)
+            # Namespaces call themselves regular files, but have no path.
+            regular = stat.S_ISREG(os.fstat(fd).st_mode) and path.startswith("/")
         except OSError:  # the listing's own
             continue
         offset = os.lseek(fd, 0, os.SEEK_CUR) if regular else 0

@@ -124,6 +124,6 @@ libc.setns(fd, 0), ctypes.get_errno()
     assert _value(origin, code) == "(-1, 1)"
     (fork,) = _fork(origin)
     assert _value(fork, code) == "(-1, 1)"
-    held = "[line.split()[1] for line in open('/proc/self/status') if line.startswith('Cap')]"
-    assert _value(fork, held) == str(["0" * 16] * 5)
+    held = "{line.split()[1] for line in open('/proc/self/status') if line.startswith('Cap')}"
+    assert _value(fork, held) == str({"0" * 16})
     fork.kill()

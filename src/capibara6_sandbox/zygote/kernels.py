@@ -9,8 +9,8 @@ Started by the nursery inside the template's read-only root. Requests:
                                                                -> {}, [pidfd, listener]
 
 A kernel is one fork, made straight into the sandbox's PID namespace; the fork then joins the other
-namespaces itself. The listener
-decides on the kernel's `setns`, for live forks. Single-threaded; only standard library and the template's own packages.
+namespaces itself. The listener decides on the kernel's `setns`, for live forks. Single-threaded;
+only standard library and the template's own packages.
 """
 
 import gc
