@@ -171,9 +171,12 @@ async def test_a_kill_ends_web_sockets_and_downloads(sandbox_server: SandboxServ
             await reply.aread()
 
 
-def test_ipv6_alone_is_reached(sandbox_server: SandboxServer, sandbox: Sandbox) -> None:
-    start_service(sandbox_server, sandbox, "::1", 8006)
-    assert get(sandbox_server, sandbox, port=8006).status_code == 200
+@pytest.mark.parametrize(("address", "port"), [("::1", 8006), ("169.254.0.21", 8007), ("::", 8008)])
+def test_one_address_is_enough(
+    sandbox_server: SandboxServer, sandbox: Sandbox, address: str, port: int
+) -> None:
+    start_service(sandbox_server, sandbox, address, port)
+    assert get(sandbox_server, sandbox, port=port).status_code == 200
 
 
 def test_a_closed_port_is_told(sandbox_server: SandboxServer, sandbox: Sandbox) -> None:

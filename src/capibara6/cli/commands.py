@@ -113,6 +113,9 @@ def sandbox_serve(
         Path | None, typer.Option(help="Certificate of *.DOMAIN; otherwise one is made.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Another name that clients use for the server.")
+    ] = None,
 ) -> None:
     """Serve E2B's API alone; prints the exports that the E2B SDKs need."""
     from capibara6.cli import serving
@@ -125,6 +128,7 @@ def sandbox_serve(
         "--tls-port": tls_port,
         "--tls-cert": tls_cert,
         "--tls-key": tls_key,
+        "--allow-host": allow_host,
     }
     run(lambda: serving.serve_sandboxes(options, api_key), as_json=False)
 

@@ -111,8 +111,8 @@ async def serve_sandboxes(options: Mapping[str, object], api_key: str | None) ->
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     arguments = [*COMMAND, "--state", str(EmbeddedServer(settings.home).state_file)]
     for name, value in options.items():
-        if value is not None:
-            arguments += [name, str(value)]
+        values = value if isinstance(value, list) else [value]
+        arguments += [part for one in values if one is not None for part in (name, str(one))]
     environment = server_environment(os.environ, CAPIBARA6_HOME=str(settings.home))
     if api_key:
         environment["E2B_API_KEY"] = api_key  # not as an argument, which every user can read

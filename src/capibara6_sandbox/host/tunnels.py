@@ -1,8 +1,8 @@
 """Connections from the server to services that listen inside a sandbox.
 
 The nursery opens each socket in the sandbox's network; the server itself connects it to the
-sandbox's loopback. No program of the sandbox takes part, so there is nothing inside to trust, to
-slow down or to leave behind, and bytes pass through no process but this server.
+sandbox's loopback, or to its own address. No program of the sandbox takes part, so there is nothing
+inside to trust, to slow down or to leave behind, and bytes pass through no process but this server.
 """
 
 import asyncio
@@ -11,13 +11,19 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
 from capibara6_sandbox.host.guest_client import GuestLostError
+from capibara6_sandbox.isolation.uplink import OWN_ADDRESS
 
 TUNNELS_MAX: Final = 512  # of one sandbox at a time
 CONNECT_TIMEOUT_S: Final = 30.0
 READ_BYTES: Final = 256 * 1024
 
-# Where a service may listen: most on all addresses or on IPv4's loopback, some on IPv6's alone.
-_LOOPBACKS: Final = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+# Where a service may listen: most on all addresses or on IPv4's loopback, some on IPv6's or on the
+# sandbox's own address alone.
+_ADDRESSES: Final = (
+    (socket.AF_INET, "127.0.0.1"),
+    (socket.AF_INET6, "::1"),
+    (socket.AF_INET, OWN_ADDRESS),
+)
 
 OpenSocket = Callable[[socket.AddressFamily], Awaitable[socket.socket]]
 
@@ -105,13 +111,13 @@ class Tunnels:
         return tunnel
 
     async def _connect(self, port: int) -> socket.socket:
-        for family, address in _LOOPBACKS:
+        for family, address in _ADDRESSES:
             try:
                 opened = await self._open_socket(family)
             except GuestLostError:
-                if family == socket.AF_INET:
+                if family != socket.AF_INET6:
                     raise
-                break  # this machine has no IPv6
+                continue  # this machine has no IPv6
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await asyncio.get_running_loop().sock_connect(opened, (address, port))
