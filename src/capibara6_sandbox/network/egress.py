@@ -19,7 +19,6 @@ import encodings.idna
 import encodings.latin_1  # found by name at run time, when we may not read files any more
 import ipaddress
 import json
-import os
 import resource
 import signal
 import socket
@@ -44,9 +43,9 @@ def main() -> None:
     linux.set_process_name("c6-egress")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if os.geteuid() == 0:
+    if identity.has_id_ranges():
         identity.become(_NOBODY)
-        linux.set_capabilities(frozenset())
+    linux.set_capabilities(frozenset())
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     channel = Channel(socket.socket(fileno=CHANNEL_FD))
