@@ -33,7 +33,7 @@ def talk(address, text=b"hello", port=PORT):
 
 def serve(listener: socket.socket, answer: Callable[[bytes], bytes]) -> None:
     def one(client: socket.socket) -> None:
-        with client, contextlib.suppress(ConnectionResetError):  # of sandboxes that are killed
+        with client, contextlib.suppress(ConnectionError):  # of sandboxes that are killed
             asked = b""
             while more := client.recv(65536):
                 asked += more

@@ -14,6 +14,7 @@ from capibara6_sandbox.network.policy import (
     Rules,
     Verdict,
     matches,
+    parse_proxy,
 )
 from capibara6_sandbox.network.reach import Mode, Reach
 
@@ -114,3 +115,27 @@ def test_private_networks_only_where_the_server_says_so(address: str) -> None:
     assert Reach(Mode.ALL).covers(address)
     assert Reach(Mode.PUBLIC, [ipaddress.IPv4Network(address)]).covers(address)
     assert not Reach(Mode.NONE, [ipaddress.IPv4Network(address)]).covers(address)
+
+
+def test_a_proxy_is_read_as_clients_write_it() -> None:
+    proxy = parse_proxy(" Proxy.Example.com:1080 ", "user", "secret")
+    assert (proxy.host, proxy.port, proxy.username) == ("proxy.example.com", 1080, "user")
+    assert "secret" not in repr(proxy)
+
+
+@pytest.mark.parametrize(
+    ("address", "username", "password", "message"),
+    [
+        ("proxy", "", "", "must be in host:port form"),
+        (":1080", "", "", "must be in host:port form"),
+        ("proxy:0", "", "", "is not a valid 1-65535 value"),
+        ("proxy:65536", "", "", "is not a valid 1-65535 value"),
+        ("proxy:1", "", "secret", "must be empty when username is empty"),
+        ("proxy:1", "u" * 256, "", "must not exceed 255 bytes"),
+    ],
+)
+def test_what_is_no_proxy_is_refused(
+    address: str, username: str, password: str, message: str
+) -> None:
+    with pytest.raises(PolicyError, match=message):
+        parse_proxy(address, username, password)

@@ -16,6 +16,15 @@ Timeout = Annotated[int, Field(ge=1, le=_LONGEST_S)]
 NewTimeout = Annotated[int, BeforeValidator(lambda s: max(s, 0) if isinstance(s, int) else s)]
 
 
+class ProxyBody(BaseModel):
+    """A SOCKS5 proxy."""
+
+    model_config = ConfigDict(extra="ignore")
+    address: str
+    username: str | None = None
+    password: str | None = None
+
+
 class Egress(BaseModel):
     """The part of a network's configuration that is about what leaves."""
 
@@ -23,7 +32,7 @@ class Egress(BaseModel):
     allowOut: list[str] | None = None  # noqa: N815
     denyOut: list[str] | None = None  # noqa: N815
     rules: dict[str, Any] | None = None
-    egressProxy: dict[str, Any] | None = None  # noqa: N815
+    egressProxy: ProxyBody | None = None  # noqa: N815
 
 
 class NetworkUpdate(Egress):

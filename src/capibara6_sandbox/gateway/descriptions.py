@@ -70,5 +70,9 @@ def timestamp(moment: datetime) -> str:
 
 
 def describe_policy(policy: Policy) -> dict[str, Any]:
-    """Return a policy in E2B's form."""
-    return {"allowOut": list(policy.allow_out), "denyOut": list(policy.deny_out)}
+    """Return a policy in E2B's form, without the proxy's password."""
+    found: dict[str, Any] = {"allowOut": list(policy.allow_out), "denyOut": list(policy.deny_out)}
+    if policy.proxy:
+        user = {"username": policy.proxy.username} if policy.proxy.username else {}
+        found["egressProxy"] = {"address": f"{policy.proxy.host}:{policy.proxy.port}", **user}
+    return found

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,8 +76,7 @@ class EgressClient:
 
     def apply(self, key: int, policy: Policy) -> None:
         """Decide by `policy` from now on."""
-        fields = {"allow_out": policy.allow_out, "deny_out": policy.deny_out}
-        self._send({"op": "policy", "key": key, "internet": policy.internet, **fields})
+        self._send({"op": "policy", "key": key, **asdict(policy)})
 
     def forget(self, key: int) -> None:
         """End everything that a sandbox has open outside."""

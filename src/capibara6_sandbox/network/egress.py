@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from capibara6_sandbox.isolation import identity, linux
 from capibara6_sandbox.network.outlet import Outlet, Surroundings
-from capibara6_sandbox.network.policy import Policy
+from capibara6_sandbox.network.policy import EgressProxy, Policy
 from capibara6_sandbox.network.reach import Mode, Reach
 from capibara6_sandbox.network.resolver import Resolver
 from capibara6_sandbox.zygote.channel import Channel
@@ -89,7 +89,8 @@ class Egress:
             self._outlets[key] = Outlet(tcp, dns, self._around)
         elif order["op"] == "policy":
             allowed, denied = tuple(order["allow_out"]), tuple(order["deny_out"])
-            self._outlets[key].apply(Policy(allowed, denied, order["internet"]))
+            proxy = EgressProxy(**order["proxy"]) if order["proxy"] else None
+            self._outlets[key].apply(Policy(allowed, denied, order["internet"], proxy))
         elif key in self._outlets:
             task = asyncio.create_task(self._outlets.pop(key).close())
             self._closing.add(task)

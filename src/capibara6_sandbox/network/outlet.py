@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import ipaddress
 import socket
 import struct
 from collections.abc import Coroutine
@@ -11,10 +12,11 @@ from typing import Any, Final
 
 from capibara6_sandbox.network import dns
 from capibara6_sandbox.network.first_bytes import BYTES_MAX, told_name
-from capibara6_sandbox.network.policy import NOTHING, Policy, Rules, Verdict
+from capibara6_sandbox.network.policy import NOTHING, EgressProxy, Policy, Rules, Verdict
 from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME, Reach
 from capibara6_sandbox.network.relay import relay, reset
 from capibara6_sandbox.network.resolver import ATTEMPT_TIMEOUT_S, Resolver, exchange_datagram
+from capibara6_sandbox.network.socks import negotiate, read_exactly
 
 CONNECTIONS_MAX: Final = 1024
 QUERIES_MAX: Final = 128
@@ -47,6 +49,7 @@ class Outlet:
         self._queries = queries
         self._around = around
         self._rules = Rules(NOTHING)
+        self._proxy: EgressProxy | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
         self._asked = 0
@@ -59,6 +62,7 @@ class Outlet:
     def apply(self, policy: Policy) -> None:
         """Decide by another policy from now on. What is open stays open, as in E2B's cloud."""
         self._rules = Rules(policy)
+        self._proxy = policy.proxy
 
     async def close(self) -> None:
         """End everything. To be called once."""
@@ -110,21 +114,26 @@ class Outlet:
         verdict = self._rules.decide(address, name)
         if verdict is Verdict.DENIED:
             raise PermissionError(errno.EACCES, "denied by the policy")
-        targets = await self._targets(address, port, name if verdict is Verdict.BY_NAME else "")
-        with await _connect_any(targets) as outer:
+        name = name if verdict is Verdict.BY_NAME else ""
+        proxy = self._proxy
+        way = (proxy.host, proxy.port) if proxy else (name or address, port)
+        with await _connect_any(await self._targets(*way)) as outer:
             try:
+                if proxy:
+                    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                        await negotiate(outer, proxy, name or address, port)
                 await asyncio.get_running_loop().sock_sendall(outer, head)
                 await relay(inner, outer)
             except BaseException:
                 reset(outer)
                 raise
 
-    async def _targets(self, address: str, port: int, name: str) -> list[tuple[str, int]]:
-        """Return where a connection may go: by its name, where that leads outside."""
+    async def _targets(self, host: str, port: int) -> list[tuple[str, int]]:
+        """Return where an address or a name leads, as far as that may be reached."""
         around = self._around
-        if address == HOST_ADDRESS and port in around.host_ports and name in ("", HOST_NAME):
+        if host in (HOST_ADDRESS, HOST_NAME) and port in around.host_ports:
             return [("127.0.0.1", port)]
-        found = await around.resolver.addresses(name) if name else [address]
+        found = [host] if _is_address(host) else await around.resolver.addresses(host)
         return [(target, port) for target in found if around.reach.covers(target)]
 
     def _take_query(self) -> None:
@@ -178,20 +187,18 @@ class Outlet:
     async def _answer_stream(self, inner: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(NAME_TIMEOUT_S):
-            length = int.from_bytes(await _read_exactly(inner, 2))
-            answer = await self._answer(await _read_exactly(inner, length), stream=True)
+            length = int.from_bytes(await read_exactly(inner, 2))
+            answer = await self._answer(await read_exactly(inner, length), stream=True)
             if answer:
                 await loop.sock_sendall(inner, len(answer).to_bytes(2) + answer)
 
 
-async def _read_exactly(source: socket.socket, count: int) -> bytes:
-    data = b""
-    while len(data) < count:
-        more = await asyncio.get_running_loop().sock_recv(source, count - len(data))
-        if not more:
-            raise ConnectionResetError(errno.ECONNRESET, "the message is cut off")
-        data += more
-    return data
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def _read_name(inner: socket.socket, port: int) -> tuple[bytes, str]:

@@ -7,12 +7,13 @@ names is allowed. Which addresses no policy opens is decided in `reach`.
 import enum
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 ALL_TRAFFIC: Final = "0.0.0.0/0"
 NAMED_PORTS: Final = frozenset({80, 443})  # where a connection's first bytes tell a name
 ENTRIES_MAX: Final = 1_000
+CREDENTIAL_BYTES_MAX: Final = 255  # RFC 1929
 
 DOMAINS_NEED_DENY_ALL: Final = (
     "When specifying allowed domains in allow out, you must include 'ALL_TRAFFIC' in deny out to "
@@ -25,12 +26,23 @@ class PolicyError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class EgressProxy:
+    """A SOCKS5 proxy through which a sandbox's connections go, after the policy has decided."""
+
+    host: str
+    port: int
+    username: str = ""
+    password: str = field(default="", repr=False)  # in no log
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """As clients write it."""
 
     allow_out: tuple[str, ...] = ()  # addresses, CIDR blocks and names
     deny_out: tuple[str, ...] = ()  # addresses and CIDR blocks
     internet: bool | None = None  # False: as if everything were denied
+    proxy: EgressProxy | None = None
 
 
 EVERYTHING: Final = Policy()
@@ -104,6 +116,25 @@ def matches(name: str, pattern: str) -> bool:
     if pattern in ("*", name):
         return True
     return pattern.startswith("*.") and len(pattern) > 2 and name.endswith(pattern[1:])
+
+
+def parse_proxy(address: str, username: str = "", password: str = "") -> EgressProxy:
+    """Read a proxy as clients write it.
+
+    Raises:
+        PolicyError: it cannot be one.
+    """
+    host, colon, port = address.strip().lower().rpartition(":")
+    if not colon or not host.strip():
+        raise PolicyError("egress proxy address must be in host:port form")
+    if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise PolicyError(f'egress proxy port "{port[:80]}" is not a valid 1-65535 value')
+    if password and not username:
+        raise PolicyError("egress proxy password must be empty when username is empty")
+    for what, text in (("username", username), ("password", password)):
+        if len(text.encode()) > CREDENTIAL_BYTES_MAX:
+            raise PolicyError(f"egress proxy {what} must not exceed {CREDENTIAL_BYTES_MAX} bytes")
+    return EgressProxy(host.strip(), int(port), username, password)
 
 
 def parse_networks(entries: Iterable[str]) -> list[ipaddress.IPv4Network]:

@@ -1,0 +1,76 @@
+"""A client of SOCKS5 proxies (RFC 1928, RFC 1929), as far as sandboxes' connections need it."""
+
+import asyncio
+import errno
+import ipaddress
+import socket
+from typing import Final
+
+from capibara6_sandbox.network.policy import EgressProxy
+
+_VERSION, _CONNECT = 5, 1
+_NO_AUTHENTICATION, _PASSWORD = 0, 2
+_IPV4, _NAME, _IPV6 = 1, 3, 4
+_ADDRESS_BYTES: Final = {_IPV4: 4, _IPV6: 16}
+_NAME_BYTES_MAX: Final = 255
+
+
+async def negotiate(connection: socket.socket, proxy: EgressProxy, host: str, port: int) -> None:
+    """Ask a proxy, over a fresh connection to it, to connect to an IPv4 address or a name.
+
+    Raises:
+        OSError: it refused, or speaks something else.
+    """
+    method = _PASSWORD if proxy.username else _NO_AUTHENTICATION
+    chosen = await _ask(connection, bytes([_VERSION, 1, method]), 2)
+    if chosen != bytes([_VERSION, method]):
+        raise _refusal("the proxy wants another way of authentication")
+    if method == _PASSWORD:
+        parts = (proxy.username.encode(), proxy.password.encode())
+        login = b"\1" + b"".join(bytes([len(part)]) + part for part in parts)
+        if (await _ask(connection, login, 2))[1]:
+            raise _refusal("the proxy refused its user name or password")
+    request = bytes([_VERSION, _CONNECT, 0]) + _target(host) + port.to_bytes(2)
+    head = await _ask(connection, request, 4)
+    if head[0] != _VERSION or head[1]:
+        raise _refusal(f"the proxy could not connect (reply {head[1]})")
+    await _skip_address(connection, head[3])
+
+
+def _target(host: str) -> bytes:
+    try:
+        return bytes([_IPV4]) + ipaddress.IPv4Address(host).packed
+    except ValueError:
+        name = host.encode("ascii", "replace")[:_NAME_BYTES_MAX]
+        return bytes([_NAME, len(name)]) + name
+
+
+async def _skip_address(connection: socket.socket, kind: int) -> None:
+    count = _ADDRESS_BYTES.get(kind)
+    if count is None:
+        count = (await read_exactly(connection, 1))[0]
+    await read_exactly(connection, count + 2)
+
+
+async def _ask(connection: socket.socket, request: bytes, count: int) -> bytes:
+    await asyncio.get_running_loop().sock_sendall(connection, request)
+    return await read_exactly(connection, count)
+
+
+async def read_exactly(source: socket.socket, count: int) -> bytes:
+    """Read `count` bytes.
+
+    Raises:
+        ConnectionResetError: it ended before.
+    """
+    data = b""
+    while len(data) < count:
+        more = await asyncio.get_running_loop().sock_recv(source, count - len(data))
+        if not more:
+            raise ConnectionResetError(errno.ECONNRESET, "the message is cut off")
+        data += more
+    return data
+
+
+def _refusal(text: str) -> OSError:
+    return ConnectionRefusedError(errno.ECONNREFUSED, text)

@@ -1,0 +1,64 @@
+"""A SOCKS5 proxy that notes what it is asked for, and answers as the destination would."""
+
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+
+class SocksProxy:
+    """Greets with the name of what was asked for, then echoes."""
+
+    def __init__(self, username: str = "", password: str = "") -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._login = (username.encode(), password.encode())
+        self.port: int = self._listener.getsockname()[1]
+        self.asked: list[str] = []
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, client.makefile("rb") as stream:
+            stream.read(2)
+            method = stream.read(1)
+            client.sendall(b"\5" + method)
+            if method == b"\2" and not self._accepts(stream, client):
+                return
+            target = self._read_target(stream)
+            self.asked.append(target)
+            client.sendall(bytes([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]))
+            client.sendall(f"[{target}] ".encode())
+            while data := stream.read1(65536):
+                client.sendall(data)
+
+    def _accepts(self, stream, client: socket.socket) -> bool:  # type: ignore[no-untyped-def]
+        stream.read(1)
+        given = tuple(stream.read(stream.read(1)[0]) for _ in range(2))
+        client.sendall(b"\1" + (b"\0" if given == self._login else b"\1"))
+        return given == self._login
+
+    def _read_target(self, stream) -> str:  # type: ignore[no-untyped-def]
+        kind = stream.read(4)[3]
+        if kind == 1:
+            host = socket.inet_ntoa(stream.read(4))
+        else:
+            host = stream.read(stream.read(1)[0]).decode()
+        return f"{host}:{int.from_bytes(stream.read(2))}"
