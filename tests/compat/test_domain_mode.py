@@ -1,5 +1,6 @@
 """The SDKs' own mode: E2B_DOMAIN alone, HTTPS, and a name for every port of every sandbox."""
 
+import asyncio
 import json
 import os
 import re
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import websockets
+from e2b_code_interpreter import Sandbox
 
+from support.preview_services import PORT, seen, start_service
 from support.sandbox_server import SandboxServer
 from support.wildcard_proxy import wildcard_proxy
 
@@ -44,12 +48,17 @@ print(json.dumps(told))
 
 
 @pytest.fixture(scope="module")
-def environment() -> Iterator[dict[str, str]]:
-    """What the server prints for clients of its HTTPS."""
+def server() -> Iterator[SandboxServer]:
     server = SandboxServer(arguments=("--tls-port", "0")).start()
-    assert server.process.stdout is not None
-    yield dict(re.findall(r"(\w+)=(\S+)", server.process.stdout.readline()))
+    yield server
     assert server.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def environment(server: SandboxServer) -> dict[str, str]:
+    """What the server prints for clients of its HTTPS."""
+    assert server.process.stdout is not None
+    return dict(re.findall(r"(\w+)=(\S+)", server.process.stdout.readline()))
 
 
 def test_the_sdk_works_with_a_domain_alone(environment: dict[str, str]) -> None:
@@ -72,6 +81,25 @@ def test_the_sdk_works_with_a_domain_alone(environment: dict[str, str]) -> None:
         "preview": 300_000,
         "closed": 502,
     }
+
+
+async def test_a_web_socket_passes_through_https(
+    server: SandboxServer, environment: dict[str, str]
+) -> None:
+    sandbox = Sandbox.create(**server.sdk)
+    await asyncio.to_thread(start_service, server, sandbox)
+    trust = ssl.create_default_context(cafile=environment["SSL_CERT_FILE"])
+    url = f"wss://{sandbox.get_host(PORT)}/socket"
+    with wildcard_proxy() as proxy:
+        async with websockets.connect(url, ssl=trust, proxy=proxy) as echo:
+            for text in ("one", "two" * 10_000):
+                await echo.send(text)
+                assert await echo.recv() == text
+        async with httpx.AsyncClient(proxy=proxy, verify=trust) as client:
+            body = b"x" * 3_000_000
+            told = seen(await client.post(f"https://{sandbox.get_host(PORT)}/", content=body))
+    assert (told["bytes"], told["headers"]["x-forwarded-proto"]) == (3_000_000, "https")
+    await asyncio.to_thread(sandbox.kill)
 
 
 def test_the_control_plane_answers_to_its_own_name_only(environment: dict[str, str]) -> None:

@@ -118,6 +118,16 @@ def test_a_slow_client_costs_no_memory(sandbox_server: SandboxServer, sandbox: S
     assert sandbox_server.memory_bytes() - before < 20 * MB
 
 
+def test_a_reply_without_its_body_leaves_the_connection_usable(
+    sandbox_server: SandboxServer, sandbox: Sandbox
+) -> None:
+    with httpx.Client(headers=route(sandbox), timeout=10) as client:
+        for _ in range(3):
+            reply = client.get(f"{sandbox_server.url}/same")
+            assert (reply.status_code, reply.headers["etag"], reply.content) == (304, "x", b"")
+            assert client.get(sandbox_server.url).status_code == 200
+
+
 def test_events_come_one_by_one(sandbox_server: SandboxServer, sandbox: Sandbox) -> None:
     url = f"{sandbox_server.url}/events/5"
     with httpx.stream("GET", url, headers=route(sandbox), timeout=30) as reply:

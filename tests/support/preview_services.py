@@ -73,6 +73,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(0.05)
 
+    def get_same(self):
+        self.send_response(304)
+        self.send_header("Content-Length", "1000")
+        self.send_header("ETag", "x")
+        self.end_headers()
+
     def get_half(self):
         self.send_response(200)
         self.send_header("Content-Length", "1000")

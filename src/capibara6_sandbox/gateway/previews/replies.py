@@ -71,9 +71,14 @@ class Reply:
         return []
 
     def start(self) -> Message:
-        """Return the head as the client gets it (ASGI). The server says the date itself."""
+        """Return the head as the client gets it (ASGI).
+
+        The server says the date itself, and holds a reply to the length that it announces: one that
+        tells the length of a body it does not have (304) must not.
+        """
         self.started = True
-        headers = [(n, v) for n, v in passing(self._raw_headers) if n.lower() != b"date"]
+        ours = {b"date", b"content-length"} if self.status in _NO_BODY else {b"date"}
+        headers = [(n, v) for n, v in passing(self._raw_headers) if n.lower() not in ours]
         return {"type": "http.response.start", "status": self.status, "headers": headers}
 
     def switch(self) -> bytes:
