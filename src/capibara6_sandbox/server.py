@@ -27,6 +27,7 @@ from capibara6_sandbox.gateway.certificates import (
 )
 from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
 from capibara6_sandbox.gateway.listeners import listen, serving
+from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.zygotes import ZygoteError
@@ -108,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a name server to ask instead of this machine's own",
     )
     serve.add_argument("--pool", type=int, default=2, help="ready sandboxes of each template")
+    serve.add_argument(
+        "--build-step-timeout",
+        type=float,
+        default=STEP_TIMEOUT_S,
+        help="seconds that one step of a template's build may take",
+    )
     serve.add_argument("--max-sandboxes", type=int, default=1000)
     serve.add_argument(
         "--max-timeout",
@@ -179,6 +186,7 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
             sandboxes_max=arguments.max_sandboxes,
             pool_size=arguments.pool,
             network=_network(arguments),
+            build_step_timeout_s=arguments.build_step_timeout,
         )
     )
     stop = asyncio.Event()

@@ -24,11 +24,11 @@ from capibara6_sandbox.gateway.listing import Page, select_sandboxes
 from capibara6_sandbox.gateway.metrics import samples
 from capibara6_sandbox.gateway.network_calls import NetworkCalls, policy_of
 from capibara6_sandbox.gateway.secrets import SecretCalls
+from capibara6_sandbox.gateway.templates import TemplateCalls
 from capibara6_sandbox.gateway.volumes import VolumeCalls, resolve_mounts
 from capibara6_sandbox.host import sandbox as host
 from capibara6_sandbox.host.copies import Copies
 from capibara6_sandbox.host.keeper import Keeper
-from capibara6_sandbox.isolation.limits import MIB
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
 ENV_BYTES_MAX: Final = 60_000  # with our own, they fit into one packet to the agent
@@ -54,12 +54,13 @@ def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int
             Route("/v2/sandboxes", control.list, methods=["GET"]),
             Route("/sandboxes/{id}", control.info, methods=["GET"]),
             *LifeCalls(keeper, domain, timeout_s_max).routes(),
+            *TemplateCalls(keeper.workshop).routes(),
+            Route("/templates/{id:path}", control.remove_template, methods=["DELETE"]),
             *CopyCalls(copies, keeper, domain, timeout_s_max).routes(),
             *NetworkCalls(keeper).routes(),
             Route("/sandboxes/{id}/metrics", control.metrics, methods=["GET"]),
             *VolumeCalls(keeper.foundry.volumes).routes(),
             *SecretCalls(keeper.foundry.secrets).routes(),
-            Route("/templates", control.templates, methods=["GET"]),
         ],
         middleware=[Middleware(KeyMiddleware, key=key)],
         exception_handlers={
@@ -120,12 +121,15 @@ class Control:
                 auto_resume=body.autoResume is not None and body.autoResume.enabled,
             )
         )
+        self._keeper.workshop.note_use(template.name)
         return JSONResponse(handle(sandbox, self._domain), 201)
 
     def _find_template(self, name: str) -> tuple[Template, dict[str, str]]:
         """Return the template or snapshot that a client names, and the variables it brings."""
         if name in TEMPLATES:
             return TEMPLATES[name], {}
+        if (own := self._keeper.workshop.resolve(name)) is not None:
+            return own, {}
         found = self._copies.template(name)
         if found is None:
             known = ", ".join(TEMPLATES)
@@ -148,23 +152,11 @@ class Control:
         sandbox = self._keeper.find(path_id(request))
         return JSONResponse(samples(sandbox, request.query_params, datetime.now(UTC)))
 
-    async def templates(self, request: Request) -> Response:
-        """List what sandboxes can be made of."""
-        return JSONResponse(
-            [
-                {
-                    "templateID": template.name,
-                    "aliases": [template.name],
-                    "names": [template.name],
-                    "cpuCount": max(1, round(template.limits.cpus)),
-                    "memoryMB": template.limits.memory_bytes // MIB,
-                    "diskSizeMB": template.limits.disk_bytes // MIB,
-                    "timeoutS": template.timeout_s,
-                    "cpus": template.limits.cpus,
-                }
-                for template in TEMPLATES.values()
-            ]
-        )
+    async def remove_template(self, request: Request) -> Response:
+        """Delete a template that a client built, or a snapshot: both are asked for like this."""
+        if not await self._keeper.workshop.remove(path_id(request)):
+            await self._copies.remove(path_id(request))
+        return Response(status_code=204)
 
 
 def _refuse_large(env: dict[str, str]) -> None:

@@ -1,6 +1,5 @@
 """The control plane's calls that copy sandboxes: snapshots and forks."""
 
-import urllib.parse
 from typing import Any
 
 from starlette.requests import Request
@@ -43,7 +42,6 @@ class CopyCalls:
             Route("/sandboxes/{id}/snapshots", self.take, methods=["POST"]),
             Route("/sandboxes/{id}/fork", self.fork, methods=["POST"]),
             Route("/snapshots", self.list, methods=["GET"]),
-            Route("/templates/{id:path}", self.remove, methods=["DELETE"]),
         ]
 
     async def take(self, request: Request) -> Response:
@@ -60,11 +58,6 @@ class CopyCalls:
         chosen, token = cut_page(found, lambda record: (record.created_at, record.id), page)
         headers = {"x-next-token": token} if token else {}
         return JSONResponse([_describe(record) for record in chosen], headers=headers)
-
-    async def remove(self, request: Request) -> Response:
-        """Remove a snapshot; its id may hold a slash, and comes encoded."""
-        await self._copies.remove(urllib.parse.unquote(request.path_params["id"]))
-        return Response(status_code=204)
 
     async def fork(self, request: Request) -> Response:
         """Start copies of a running sandbox, and tell of each whether it started."""

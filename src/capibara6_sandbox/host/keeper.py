@@ -20,15 +20,18 @@ from capibara6_sandbox.errors import (
     StartError,
     TooManySandboxesError,
 )
+from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S, Workshop
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.lifecycle import Lifecycle
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.pool import Pool
+from capibara6_sandbox.host.programs import ProgramFailedError
 from capibara6_sandbox.host.records import Records, SandboxRecord, SnapshotRecord
 from capibara6_sandbox.host.sandbox import Deadline, Request, Sandbox
 from capibara6_sandbox.host.snapshots import Snapshots
+from capibara6_sandbox.host.startup import start_up
 from capibara6_sandbox.host.states import State
 from capibara6_sandbox.network.policy import Policy
 from capibara6_sandbox.templates.build import Progress
@@ -50,6 +53,7 @@ class KeeperSettings:
     network: NetworkSettings = field(default_factory=NetworkSettings)
     pool_size: int = 2  # ready sandboxes of each template in use
     warm_templates: tuple[str, ...] = ("code-interpreter-v1",)  # pooled from the start
+    build_step_timeout_s: float = STEP_TIMEOUT_S
 
 
 class Keeper:
@@ -65,6 +69,11 @@ class Keeper:
         self._pool = Pool(self._start, self._dispose, settings.pool_size)
         self._lifecycle: Lifecycle | None = None
         self._snapshots: Snapshots | None = None
+        self.workshop = Workshop(
+            self.foundry,
+            lambda: [sandbox.template for sandbox in self._sandboxes.values()],
+            settings.build_step_timeout_s,
+        )
 
     async def start(self, progress: Progress) -> None:
         """Build what is missing, start the zygotes, find what was paused, and fill the pool.
@@ -83,6 +92,7 @@ class Keeper:
         for snapshot in self.snapshots.all():
             self.foundry.space.hold(snapshot.layers)
         await self.foundry.remove_strays()
+        await self.workshop.start()
         for name in self._settings.warm_templates:
             await self._pool.keep_ready(TEMPLATES[name])
         progress(1.0, "ready")
@@ -309,7 +319,9 @@ class Keeper:
         sandbox.attach(machine)
         try:
             await (kernels(sandbox) if kernels else sandbox.start_default_contexts())
-        except (OSError, CallError, GuestLostError) as cause:
+            if template.startup is not None:
+                await start_up(machine.guest, template.startup)
+        except (OSError, CallError, GuestLostError, ProgramFailedError) as cause:
             await asyncio.shield(self._dispose(sandbox))
             raise StartError(f"The sandbox could not start: {cause}") from None
         except BaseException:
@@ -327,6 +339,7 @@ class Keeper:
 
     async def stop(self) -> None:
         """End everything; what is paused stays on disk. Idempotent."""
+        await self.workshop.stop()
         for sandbox in await self._pool.close():
             self._track(self._dispose(sandbox))
         for sandbox in list(self._sandboxes.values()):

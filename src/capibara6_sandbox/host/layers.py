@@ -188,6 +188,10 @@ class LayerSpace:
         """Keep layers; those of other spaces are kept by their owners."""
         self._holders.update(names)
 
+    def holds(self, name: str) -> bool:
+        """Whether somebody here stands on a layer, of whichever space."""
+        return self._holders[name] > 0
+
     def release(self, names: Iterable[str]) -> list[str]:
         """Keep layers once less; return those of this space that nobody holds any more."""
         freed = []

@@ -15,9 +15,10 @@ from typing import Final, Generic, TypeVar
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from capibara6_sandbox.host.build_records import Build, CachedStep, OwnTemplate
 from capibara6_sandbox.isolation.limits import Limits
 from capibara6_sandbox.network.policy import EVERYTHING, Policy
-from capibara6_sandbox.templates.catalog import Environment, Template
+from capibara6_sandbox.templates.catalog import Environment, Startup, Template
 
 RECORDS_MAX: Final = 10_000
 
@@ -33,10 +34,22 @@ class TemplateRecord(BaseModel):
     limits: Limits
     timeout_s: int
     layers: tuple[str, ...] = ()
+    user: str = "user"
+    workdir: str = ""
+    startup: Startup | None = None
 
     def template(self, environment: Environment) -> Template:
         """Return the template again, made of `environment`, which bears the recorded name."""
-        return Template(self.name, environment, self.limits, self.timeout_s, self.layers)
+        return Template(
+            self.name,
+            environment,
+            self.limits,
+            self.timeout_s,
+            self.layers,
+            self.user,
+            self.workdir,
+            self.startup,
+        )
 
     @classmethod
     def of(cls, template: Template) -> "TemplateRecord":
@@ -47,6 +60,9 @@ class TemplateRecord(BaseModel):
             limits=template.limits,
             timeout_s=template.timeout_s,
             layers=template.layers,
+            user=template.user,
+            workdir=template.workdir,
+            startup=template.startup,
         )
 
 
@@ -119,7 +135,16 @@ class SnapshotRecord(BaseModel):
     created_at: datetime
 
 
-Record = TypeVar("Record", SandboxRecord, SnapshotRecord, VolumeRecord, SecretRecord)
+Record = TypeVar(
+    "Record",
+    SandboxRecord,
+    SnapshotRecord,
+    VolumeRecord,
+    SecretRecord,
+    OwnTemplate,
+    Build,
+    CachedStep,
+)
 
 
 class Records(Generic[Record]):

@@ -49,13 +49,14 @@ class Request:
 class Sandbox:
     """A sandbox. Its keeper gives it a machine, and takes it while there is nothing to run."""
 
-    default_user = "user"
     request: Request
     started_at: datetime
     ends_at: datetime
 
     def __init__(self, sandbox_id: str, parents: Parents) -> None:
         self.id = sandbox_id
+        self.default_user = "user"
+        self.default_workdir = ""
         self.state = State.RUNNING
         self.turn = asyncio.Lock()  # one step of its life at a time
         self.saved: tuple[str, ...] = ()  # layers that it holds while it has no machine
@@ -120,12 +121,17 @@ class Sandbox:
             auto_pause_memory=record.auto_pause_memory,
             auto_resume=record.auto_resume,
         )
+        self._take_defaults(template)
         self.state = State.PAUSED
         self.saved = record.layers
         self.env = dict(record.env)
         self.envd_access_token = record.envd_access_token
         self.traffic_access_token = record.traffic_access_token
         self.started_at, self.ends_at = record.started_at, record.ends_at
+
+    def _take_defaults(self, template: Template) -> None:
+        self.default_user = template.user
+        self.default_workdir = template.workdir
 
     @property
     def visible_state(self) -> str:
@@ -140,6 +146,7 @@ class Sandbox:
     def assign(self, request: Request) -> None:
         """Give a machine, which may have waited in the pool, to a client."""
         self.request = request
+        self._take_defaults(request.template)
         self.env = dict(request.env)
         if self.env:
             self.machine.set_environment(self.env)

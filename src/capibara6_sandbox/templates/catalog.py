@@ -32,6 +32,17 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class Startup:
+    """What runs in every new sandbox of a template before a client gets it."""
+
+    command: str  # "" for none
+    ready: str  # a command that succeeds when the sandbox is ready; "" for none
+    user: str
+    workdir: str
+    env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """What a client can ask for by name: an environment with limits and a lifetime."""
 
@@ -40,6 +51,9 @@ class Template:
     limits: Limits = field(default_factory=Limits)
     timeout_s: int = 300
     layers: tuple[str, ...] = ()  # saved ones above the environment, lowest first
+    user: str = "user"  # whose programs and paths are meant when nobody is named
+    workdir: str = ""  # where programs start; "" for their user's home
+    startup: Startup | None = None
 
 
 BASE: Final = Environment("base", "")

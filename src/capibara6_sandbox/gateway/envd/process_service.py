@@ -43,7 +43,7 @@ async def start(call: RpcCall) -> AsyncIterator[dict[str, Any]]:
         "args": process.texts("args"),
         "envs": process.mapping("envs"),
         "env": call.sandbox.env,
-        "cwd": process.optional_text("cwd"),
+        "cwd": process.optional_text("cwd") or call.sandbox.default_workdir or None,
         "tag": call.message.optional_text("tag"),
         "stdin": call.message.flag("stdin", default=True),
         "pty": _terminal_size(call.message),

@@ -27,6 +27,10 @@ class EnvdSandbox(Protocol):
         """Environment variables of every program in it."""
 
     @property
+    def default_workdir(self) -> str:
+        """Where programs start when the caller does not say; "" for their user's home."""
+
+    @property
     def default_user(self) -> str:
         """Whom a call acts as that names nobody."""
 

@@ -1,0 +1,290 @@
+"""The control plane's calls about templates: building, finding, tagging and deleting them."""
+
+import urllib.parse
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from capibara6_sandbox.errors import BadRequestError, NotFoundError
+from capibara6_sandbox.gateway.bodies import read_model
+from capibara6_sandbox.gateway.descriptions import ENVD_VERSION, timestamp
+from capibara6_sandbox.host.build_records import Build, OwnTemplate
+from capibara6_sandbox.host.builds.log import PAGE_MAX
+from capibara6_sandbox.host.builds.names import parse_name
+from capibara6_sandbox.host.builds.recipe import Recipe
+from capibara6_sandbox.host.builds.workshop import Workshop, tag_times
+from capibara6_sandbox.isolation.limits import MIB
+from capibara6_sandbox.templates.catalog import TEMPLATES, Template
+
+_OFFSET_MAX: Final = 1 << 31
+_NO_BUILD: Final = "00000000-0000-0000-0000-000000000000"  # what nobody built here
+
+
+class BuildOrder(BaseModel):
+    """The body of a call that asks for a build."""
+
+    model_config = ConfigDict(extra="ignore")
+    name: str | None = None
+    alias: str | None = None
+    tags: list[str] = Field(default_factory=list, max_length=100)
+    cpuCount: int | None = None  # noqa: N815 - names of the wire
+    memoryMB: int | None = None  # noqa: N815
+
+
+class TagOrder(BaseModel):
+    """The body of a call that assigns tags."""
+
+    target: str
+    tags: list[str] = Field(max_length=100)
+
+
+class TagRemoval(BaseModel):
+    """The body of a call that removes tags."""
+
+    name: str
+    tags: list[str] = Field(max_length=100)
+
+
+class Change(BaseModel):
+    """The body of a call that changes a template."""
+
+    model_config = ConfigDict(extra="ignore")
+    public: bool | None = None
+
+
+class TemplateCalls:
+    """The endpoints.
+
+    Args:
+        workshop: builds templates.
+    """
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+
+    def routes(self) -> list[Route]:
+        """Return the routes, fixed paths before those with a name in them."""
+        build = "/templates/{id}/builds/{build}"
+        return [
+            Route("/v3/templates", self.order, methods=["POST"]),
+            Route("/templates", self.list, methods=["GET"]),
+            Route("/v2/templates", self.list, methods=["GET"]),
+            Route("/templates/tags", self.assign_tags, methods=["POST"]),
+            Route("/templates/tags", self.remove_tags, methods=["DELETE"]),
+            Route("/templates/aliases/{id:path}", self.alias, methods=["GET"]),
+            Route("/templates/{id}/files/{hash}", self.upload_link, methods=["GET"]),
+            Route("/templates/{id}/files/{hash}", self.upload, methods=["PUT"]),
+            Route(f"/v2{build}", self.begin, methods=["POST"]),
+            Route(f"{build}/status", self.status, methods=["GET"]),
+            Route("/templates/{id:path}/tags", self.tags, methods=["GET"]),
+            Route("/templates/{id:path}", self.builds, methods=["GET"]),
+            Route("/templates/{id:path}", self.change, methods=["PATCH"]),
+            Route("/v2/templates/{id:path}", self.change, methods=["PATCH"]),
+        ]
+
+    async def order(self, request: Request) -> Response:
+        """Take an order for a build."""
+        body = await read_model(request, BuildOrder)
+        name = body.name or body.alias
+        if not name:
+            raise BadRequestError("Name is required")
+        made = self._workshop.order(name, body.tags, body.cpuCount, body.memoryMB)
+        template, build = made
+        answer = {
+            "templateID": template.id,
+            "buildID": build.id,
+            "public": template.public,
+            "names": [template.alias],
+            "aliases": [template.alias],
+            "tags": build.tags,
+        }
+        return JSONResponse(answer, 202)
+
+    async def upload_link(self, request: Request) -> Response:
+        """Say whether an archive is here already, and where to send it."""
+        template = self._workshop.library.get(_name(request))
+        files_hash = request.path_params["hash"]
+        present = self._workshop.uploads.path(files_hash).is_file()
+        query = self._workshop.uploads.query(template.id, files_hash)
+        url = request.url.replace(
+            path=f"/templates/{template.id}/files/{files_hash}", query=query, fragment=""
+        )
+        return JSONResponse({"present": present, "url": str(url)}, 201)
+
+    async def upload(self, request: Request) -> Response:
+        """Keep an archive; the address is signed, for clients send no key with it."""
+        uploads, query = self._workshop.uploads, request.query_params
+        template_id, files_hash = request.path_params["id"], request.path_params["hash"]
+        uploads.check(template_id, files_hash, query.get("expires", ""), query.get("signature", ""))
+        await uploads.receive(files_hash, request.stream())
+        return Response(status_code=200)
+
+    async def begin(self, request: Request) -> Response:
+        """Begin a build that was ordered."""
+        recipe = await read_model(request, Recipe)
+        self._workshop.begin(_name(request), request.path_params["build"], recipe)
+        return Response(status_code=202)
+
+    async def status(self, request: Request) -> Response:
+        """Tell how a build goes on, with a page of its log."""
+        build = self._build(request)
+        # Before the log, so that a finished build's last lines are not missed.
+        answer: dict[str, Any] = {
+            "templateID": build.template_id,
+            "buildID": build.id,
+            "status": build.status,
+            "logs": [],
+        }
+        query = request.query_params
+        offset, limit = _number(query.get("logsOffset"), 0), _number(query.get("limit"), PAGE_MAX)
+        log = self._workshop.library.log(build)
+        entries = log.page(offset, limit, query.get("level", "debug"))
+        answer["logEntries"] = entries
+        if build.reason is not None:
+            step = build.reason.step
+            about = [e for e in entries if step and e.get("step") == step and e["level"] == "error"]
+            answer["reason"] = build.reason.model_dump(exclude_none=True) | {"logEntries": about}
+        return JSONResponse(answer)
+
+    def _build(self, request: Request) -> Build:
+        build_id = request.path_params["build"]
+        build = self._workshop.library.build(_name(request), build_id)
+        if build is None:
+            raise BadRequestError(f"Build '{build_id[:80]}' not found")
+        return build
+
+    async def alias(self, request: Request) -> Response:
+        """Say which template bears a name, perhaps with a tag."""
+        name = parse_name(_name(request), "Invalid alias format")
+        if name.alias in TEMPLATES and not name.tag:
+            return JSONResponse({"templateID": name.alias, "public": True})
+        template = self._workshop.library.get(name.alias)
+        if name.tag and name.tag not in template.tags:
+            text = f"tag '{name.tag}' does not exist for template '{name.alias}'"
+            raise NotFoundError(text)
+        return JSONResponse({"templateID": template.id, "public": template.public})
+
+    async def assign_tags(self, request: Request) -> Response:
+        """Let tags point to a build."""
+        body = await read_model(request, TagOrder)
+        build_id, tags = self._workshop.assign(body.target, body.tags)
+        return JSONResponse({"buildID": build_id, "tags": tags}, 201)
+
+    async def remove_tags(self, request: Request) -> Response:
+        """Remove tags from a template."""
+        body = await read_model(request, TagRemoval)
+        self._workshop.unassign(body.name, body.tags)
+        return Response(status_code=204)
+
+    async def tags(self, request: Request) -> Response:
+        """List the tags of a template."""
+        name = parse_name(_name(request), "Invalid template reference")
+        template = self._workshop.library.get(name.alias)
+        return JSONResponse(
+            [
+                {"tag": tag, "buildID": build_id, "createdAt": timestamp(created_at)}
+                for tag, build_id, created_at in tag_times(template)
+            ]
+        )
+
+    async def list(self, request: Request) -> Response:
+        """List what sandboxes can be made of: this server's own, then those of clients."""
+        own = [self._describe(template) for template in self._workshop.own_templates()]
+        return JSONResponse([_describe_given(t) for t in TEMPLATES.values()] + own)
+
+    async def builds(self, request: Request) -> Response:
+        """Describe one template with its builds."""
+        template = self._workshop.library.get(parse_name(_name(request)).alias)
+        builds = [_describe_build(build) for build in self._workshop.library.builds(template)]
+        return JSONResponse(self._describe(template) | {"builds": builds[:PAGE_MAX]})
+
+    async def change(self, request: Request) -> Response:
+        """Make a template public or private; here it is a note, for there is one owner."""
+        body = await read_model(request, Change)
+        template = self._workshop.library.get(parse_name(_name(request)).alias)
+        if body.public is not None:
+            template.public = body.public
+            self._workshop.library.write(template)
+        return JSONResponse({"names": [template.alias]})
+
+    def _describe(self, template: OwnTemplate) -> dict[str, Any]:
+        build = self._workshop.library.builds(template)[0]
+        ready = self._workshop.library.ready_build(template, parse_name(template.alias)) or build
+        return {
+            "templateID": template.id,
+            "buildID": ready.id,
+            "cpuCount": ready.cpu_count,
+            "memoryMB": ready.memory_mb,
+            "diskSizeMB": ready.disk_bytes // MIB,
+            "public": template.public,
+            "aliases": [template.alias],
+            "names": [template.alias],
+            "createdAt": timestamp(template.created_at),
+            "updatedAt": timestamp(template.updated_at),
+            "createdBy": None,
+            "lastSpawnedAt": _maybe(template.last_spawned_at),
+            "spawnCount": template.spawn_count,
+            "buildCount": template.build_count,
+            "envdVersion": ENVD_VERSION,
+            "buildStatus": build.status,
+        }
+
+
+def _describe_build(build: Build) -> dict[str, Any]:
+    described = {
+        "buildID": build.id,
+        "status": build.status,
+        "createdAt": timestamp(build.created_at),
+        "updatedAt": timestamp(build.updated_at),
+        "cpuCount": build.cpu_count,
+        "memoryMB": build.memory_mb,
+        "diskSizeMB": build.disk_bytes // MIB,
+        "envdVersion": ENVD_VERSION,
+    }
+    finished = _maybe(build.finished_at)
+    return described | ({"finishedAt": finished} if finished else {})
+
+
+def _describe_given(template: Template) -> dict[str, Any]:
+    beginning = timestamp(datetime.fromtimestamp(0, tz=UTC))
+    return {
+        "templateID": template.name,
+        "buildID": _NO_BUILD,
+        "aliases": [template.name],
+        "names": [template.name],
+        "cpuCount": max(1, round(template.limits.cpus)),
+        "memoryMB": template.limits.memory_bytes // MIB,
+        "diskSizeMB": template.limits.disk_bytes // MIB,
+        "timeoutS": template.timeout_s,
+        "cpus": template.limits.cpus,
+        "public": True,
+        "isDefault": True,
+        "createdAt": beginning,
+        "updatedAt": beginning,
+        "createdBy": None,
+        "lastSpawnedAt": None,
+        "spawnCount": 0,
+        "buildCount": 0,
+        "envdVersion": ENVD_VERSION,
+        "buildStatus": "ready",
+    }
+
+
+def _maybe(moment: datetime | None) -> str | None:
+    return timestamp(moment) if moment is not None else None
+
+
+def _name(request: Request) -> str:
+    return urllib.parse.unquote(request.path_params["id"])
+
+
+def _number(text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    if not text.isdecimal() or int(text) > _OFFSET_MAX:
+        raise BadRequestError(f"Invalid number: {text[:40]!r}; it must be 0 or more.")
+    return int(text)

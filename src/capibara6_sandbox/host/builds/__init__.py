@@ -1,0 +1,1 @@
+"""Building templates: a build is a sandbox whose layers are saved."""

@@ -1,0 +1,168 @@
+"""All templates that clients built, and their builds: by heart and on disk."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from capibara6_sandbox.errors import NotFoundError
+from capibara6_sandbox.host.build_records import (
+    Build,
+    CachedStep,
+    OwnTemplate,
+    Reason,
+    Status,
+    TagRecord,
+)
+from capibara6_sandbox.host.builds.log import BuildLog
+from capibara6_sandbox.host.builds.names import DEFAULT_TAG, Name
+from capibara6_sandbox.host.records import Records
+
+INTERRUPTED: Final = "The server stopped while this build ran. Build it again."
+
+
+def now() -> datetime:
+    """Return the time, as records hold it."""
+    return datetime.now(UTC)
+
+
+class Library:
+    """Templates by id and alias, builds by id, steps by digest.
+
+    Args:
+        folder: where they are kept; made if missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._template_records = Records(folder / "templates", OwnTemplate)
+        self._build_records = Records(folder / "builds", Build)
+        self._step_records = Records(folder / "steps", CachedStep)
+        self._logs_folder = folder / "logs"
+        self._logs_folder.mkdir(mode=0o700, exist_ok=True)
+        self._templates = {record.id: record for record in self._template_records.load()}
+        self._builds = {record.id: record for record in self._build_records.load()}
+        self._steps = {record.id: record for record in self._step_records.load()}
+        self._logs: dict[str, BuildLog] = {}
+        for build in self._builds.values():
+            if build.status == "building":
+                self.settle(build, "error", Reason(message=INTERRUPTED))
+
+    def templates(self) -> Iterable[OwnTemplate]:
+        """Return all templates, oldest first."""
+        return sorted(self._templates.values(), key=lambda template: template.created_at)
+
+    def builds(self, template: OwnTemplate) -> list[Build]:
+        """Return the builds of a template, newest first."""
+        mine = [build for build in self._builds.values() if build.template_id == template.id]
+        return sorted(mine, key=lambda build: build.created_at, reverse=True)
+
+    def find(self, alias_or_id: str) -> OwnTemplate | None:
+        """Return a template by its alias or id."""
+        if alias_or_id in self._templates:
+            return self._templates[alias_or_id]
+        return next((t for t in self._templates.values() if t.alias == alias_or_id), None)
+
+    def get(self, alias_or_id: str) -> OwnTemplate:
+        """Return a template.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        template = self.find(alias_or_id)
+        if template is None:
+            raise NotFoundError(f"template '{alias_or_id}' not found")
+        return template
+
+    def build(self, template_id: str, build_id: str) -> Build | None:
+        """Return a build, if it is of that template."""
+        build = self._builds.get(build_id)
+        return build if build is not None and build.template_id == template_id else None
+
+    def tagged(self, template: OwnTemplate, name: Name) -> Build | None:
+        """Return the build that a tag points to, whatever became of it."""
+        tag = template.tags.get(name.tag or DEFAULT_TAG)
+        return self._builds.get(tag.build_id) if tag else None
+
+    def ready_build(self, template: OwnTemplate, name: Name) -> Build | None:
+        """Return the build that sandboxes of a tag start from."""
+        build = self.tagged(template, name)
+        if build is not None and build.status == "ready":
+            return build
+        wanted = name.tag or DEFAULT_TAG
+        done = [b for b in self.builds(template) if b.status == "ready" and wanted in b.tags]
+        return done[0] if done else None
+
+    def add(self, template: OwnTemplate, build: Build) -> None:
+        """Keep a new build, and the template with it."""
+        self._builds[build.id] = build
+        self._build_records.write(build)
+        template.build_count += 1
+        self.tag(template, build.id, build.tags)
+
+    def tag(self, template: OwnTemplate, build_id: str, tags: Iterable[str]) -> None:
+        """Let tags point to a build."""
+        template.tags |= {tag: TagRecord(build_id=build_id, created_at=now()) for tag in tags}
+        self.write(template)
+
+    def write(self, template: OwnTemplate) -> None:
+        """Keep a template as it is now."""
+        template.updated_at = now()
+        self._templates[template.id] = template
+        self._template_records.write(template)
+
+    def settle(self, build: Build, status: Status, reason: Reason | None = None) -> None:
+        """Take a build to another status, and keep it."""
+        build.status, build.reason, build.updated_at = status, reason, now()
+        if status in ("ready", "error"):
+            build.finished_at = build.updated_at
+        self._build_records.write(build)
+
+    def step(self, key: str) -> CachedStep | None:
+        """Return what a step made before."""
+        return self._steps.get(key)
+
+    def keep_step(self, step: CachedStep) -> None:
+        """Remember what a step made."""
+        self._steps[step.id] = step
+        self._step_records.write(step)
+
+    def forget_step(self, key: str) -> None:
+        """Forget what a step made. Idempotent."""
+        self._steps.pop(key, None)
+        self._step_records.remove(key)
+
+    def log(self, build: Build) -> BuildLog:
+        """Return a build's log."""
+        if build.id not in self._logs:
+            log = BuildLog(self._logs_folder / f"{build.id}.jsonl")
+            if build.status not in ("waiting", "building"):
+                return log
+            self._logs[build.id] = log
+        return self._logs[build.id]
+
+    def close_log(self, build: Build) -> None:
+        """Hold a finished build's log on disk only."""
+        self._logs.pop(build.id, None)
+
+    def remove(self, template: OwnTemplate) -> None:
+        """Forget a template, its builds, their logs and the steps that they ran."""
+        for build in self.builds(template):
+            self.close_log(build)
+            del self._builds[build.id]
+            self._build_records.remove(build.id)
+            (self._logs_folder / f"{build.id}.jsonl").unlink(missing_ok=True)
+        for step in [s for s in self._steps.values() if s.template_id == template.id]:
+            self.forget_step(step.id)
+        del self._templates[template.id]
+        self._template_records.remove(template.id)
+
+    def layers(self) -> set[str]:
+        """Return all layers that something here stands on."""
+        builds = {name for build in self._builds.values() for name in build.layers}
+        return builds | {name for step in self._steps.values() for name in step.layers}
+
+
+def new_build_id() -> str:
+    """Return a build's id, in the form that clients expect."""
+    return str(uuid.uuid4())

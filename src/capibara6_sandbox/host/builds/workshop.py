@@ -1,0 +1,361 @@
+"""The workshop: takes orders for builds, runs a few at a time, and keeps what they made."""
+
+import asyncio
+import secrets
+import string
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from capibara6_sandbox.errors import (
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    TooManySandboxesError,
+)
+from capibara6_sandbox.host.build_records import Build, OwnTemplate, Reason
+from capibara6_sandbox.host.builds.library import INTERRUPTED, Library, new_build_id, now
+from capibara6_sandbox.host.builds.making import BuildError, Making, Tools, startup_of
+from capibara6_sandbox.host.builds.names import DEFAULT_TAG, clean_tags, parse_name
+from capibara6_sandbox.host.builds.recipe import Recipe
+from capibara6_sandbox.host.builds.uploads import Uploads
+from capibara6_sandbox.host.foundry import Foundry
+from capibara6_sandbox.host.layers import LayerSpace
+from capibara6_sandbox.isolation.limits import MIB, Limits
+from capibara6_sandbox.templates.catalog import TEMPLATES, Template
+
+SPACE: Final = "templates"
+STEP_TIMEOUT_S: Final = 3600.0
+CPUS_DEFAULT: Final = 2
+MEMORY_MB_DEFAULT: Final = 1024
+_CPUS_MAX: Final = 32
+_MEMORY_MB_MIN: Final = 128
+_UNFINISHED_MAX: Final = 20
+_AT_ONCE: Final = 2
+_SUPERSEDED: Final = "The build was canceled because it was superseded by a newer one."
+_CANCELLED: Final = "build was cancelled"
+_FAULT: Final = "An internal error occurred; the log of the server says which."
+_ID_ALPHABET: Final = string.ascii_lowercase + string.digits
+
+_log = structlog.get_logger()
+
+
+class Workshop:
+    """Builds templates, and knows those that were built.
+
+    Args:
+        foundry: makes the machines.
+        in_use: returns the templates of all sandboxes, running and paused.
+        step_timeout_s: how long one step may take.
+    """
+
+    def __init__(
+        self,
+        foundry: Foundry,
+        in_use: Callable[[], Iterable[Template]],
+        step_timeout_s: float = STEP_TIMEOUT_S,
+    ) -> None:
+        self._foundry = foundry
+        self._in_use = in_use
+        self._step_timeout_s = step_timeout_s
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._tools: Tools | None = None
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Find what was built before. Without effect where another server builds here."""
+        folder: Path = self._foundry.data
+        try:
+            space = LayerSpace(folder / "layers", SPACE)
+        except BlockingIOError:
+            _log.warning("builds_refused", what=f"another server builds templates in {folder}")
+            return
+        library = Library(folder / "own-templates")
+        uploads = Uploads(folder / "uploads")
+        self._tools = Tools(self._foundry, library, uploads, space, self._step_timeout_s)
+        await self._collect()
+
+    @property
+    def _made_with(self) -> Tools:
+        if self._tools is None:
+            raise ConflictError(
+                "Another server builds templates in this data folder. "
+                "Give each server a --data of its own."
+            )
+        return self._tools
+
+    @property
+    def library(self) -> Library:
+        """What was built.
+
+        Raises:
+            ConflictError: another server holds it.
+        """
+        return self._made_with.library
+
+    @property
+    def uploads(self) -> Uploads:
+        """The archives for COPY steps."""
+        return self._made_with.uploads
+
+    def own_templates(self) -> Sequence[OwnTemplate]:
+        """Return all templates that clients built."""
+        return list(self._tools.library.templates()) if self._tools else []
+
+    def order(
+        self, text: str, tags: Sequence[str], cpu_count: int | None, memory_mb: int | None
+    ) -> tuple[OwnTemplate, Build]:
+        """Take an order for a build, to be started with `begin`.
+
+        Raises:
+            BadRequestError: a name, tag or limit that cannot be.
+            ConflictError: the name is one of this server's own templates.
+            TooManySandboxesError: too many builds are unfinished.
+        """
+        name = parse_name(text)
+        if name.alias in TEMPLATES:
+            raise ConflictError(f"Alias '{name.alias}' is already used")
+        wanted = clean_tags([*([name.tag] if name.tag else []), *tags]) or [DEFAULT_TAG]
+        cpus, memory = check_limits(cpu_count, memory_mb)
+        template = self.library.find(name.alias) or _new_template(name.alias)
+        self._supersede(template, wanted)
+        self._check_room()
+        build = Build(
+            id=new_build_id(),
+            template_id=template.id,
+            tags=wanted,
+            cpu_count=cpus,
+            memory_mb=memory,
+            created_at=now(),
+            updated_at=now(),
+        )
+        self.library.add(template, build)
+        return template, build
+
+    def _supersede(self, template: OwnTemplate, tags: list[str]) -> None:
+        """Give up the builds that were ordered for the same tags, and not begun."""
+        for build in self.library.builds(template):
+            if build.status == "waiting" and set(build.tags) & set(tags):
+                self.library.settle(build, "error", Reason(message=_SUPERSEDED))
+
+    def _check_room(self) -> None:
+        templates = self.library.templates()
+        builds = [build for template in templates for build in self.library.builds(template)]
+        unfinished = sum(1 for build in builds if build.status in ("waiting", "building"))
+        if unfinished >= _UNFINISHED_MAX:
+            raise TooManySandboxesError(
+                "you have reached the maximum number of concurrent template builds "
+                f"({_UNFINISHED_MAX}). Please wait for existing builds to complete."
+            )
+
+    def begin(self, template_id: str, build_id: str, recipe: Recipe) -> None:
+        """Begin an ordered build; one for the same tags that runs is cancelled.
+
+        Raises:
+            NotFoundError: there is no such build.
+            BadRequestError: it was begun before.
+        """
+        build = self.library.build(template_id, build_id)
+        if build is None:
+            raise NotFoundError(f"Error when getting template: no build {build_id[:80]!r} of it")
+        if build.status != "waiting":
+            raise BadRequestError("build is not in waiting state")
+        template = self.library.get(template_id)
+        for other in self.library.builds(template):
+            if other.id in self._running and set(other.tags) & set(build.tags):
+                self._running[other.id].cancel()
+        self.library.settle(build, "building")
+        task = asyncio.create_task(self._run(build, recipe))
+        self._running[build.id] = task
+        task.add_done_callback(lambda _: self._running.pop(build.id, None))
+
+    async def _run(self, build: Build, recipe: Recipe) -> None:
+        log = self.library.log(build)
+        begun = time.monotonic()
+        try:
+            async with self._places:
+                log.add(f"Building template {build.template_id}/{build.id}")
+                await Making(self._made_with, build, recipe, log).run()
+        except BuildError as cause:
+            self._fail(build, Reason(message=str(cause), step=cause.step))
+        except asyncio.CancelledError:
+            self._fail(build, Reason(message=INTERRUPTED if self._stopping else _CANCELLED))
+            raise
+        except Exception:  # noqa: BLE001 - a fault of ours: its client must not wait for ever
+            _log.exception("build_fault", build_id=build.id)
+            self._fail(build, Reason(message=_FAULT))
+        else:
+            log.add(f"Build finished, took {time.monotonic() - begun:.1f}s")
+            self.library.settle(build, "ready")
+            self.library.close_log(build)
+
+    def _fail(self, build: Build, reason: Reason) -> None:
+        self.library.log(build).add(
+            f"Build failed: {reason.message}", level="error", step=reason.step
+        )
+        self.library.settle(build, "error", reason)
+        self.library.close_log(build)
+
+    def resolve(self, text: str) -> Template | None:
+        """Return what a client may start sandboxes of, by alias or id, perhaps with a tag.
+
+        Raises:
+            NotFoundError: the template has no such tag, or no finished build.
+        """
+        name = parse_name(text)
+        template = self._tools.library.find(name.alias) if self._tools else None
+        if template is None:
+            return None
+        build = self.library.ready_build(template, name)
+        if build is None:
+            tag = name.tag or DEFAULT_TAG
+            raise NotFoundError(f"tag '{tag}' does not exist for template '{template.alias}'")
+        return self._template(template, build)
+
+    def _template(self, template: OwnTemplate, build: Build) -> Template:
+        environment = self._foundry.environment(build.environment)
+        if environment is None:
+            raise NotFoundError(f"template '{template.alias}' needs '{build.environment}'")
+        limits = Limits(build.memory_mb * MIB, build.cpu_count, disk_bytes=build.disk_bytes)
+        return Template(
+            template.id,
+            environment,
+            limits,
+            layers=build.layers,
+            user=build.context.user,
+            workdir=build.context.workdir,
+            startup=startup_of(build),
+        )
+
+    def note_use(self, template_id: str) -> None:
+        """Count a sandbox that was started of a template."""
+        template = self._tools.library.find(template_id) if self._tools else None
+        if template is not None:
+            template.spawn_count += 1
+            template.last_spawned_at = now()
+            self.library.write(template)
+
+    def assign(self, target: str, tags: Sequence[str]) -> tuple[str, list[str]]:
+        """Let tags point to the build that `target` means; return its id and them.
+
+        Raises:
+            BadRequestError, NotFoundError: in E2B's words.
+        """
+        if not tags:
+            raise BadRequestError("At least one tag is required")
+        name = parse_name(target, "Invalid target template format")
+        template = self.library.get(name.alias)
+        tagged = template.tags.get(name.tag or DEFAULT_TAG)
+        if tagged is None:
+            wanted = name.tag or DEFAULT_TAG
+            raise NotFoundError(f"Template '{target}' with tag '{wanted}' not found")
+        cleaned = clean_tags(tags)
+        self.library.tag(template, tagged.build_id, cleaned)
+        return tagged.build_id, cleaned
+
+    def unassign(self, text: str, tags: Sequence[str]) -> None:
+        """Remove tags from a template; those that it has not do not matter.
+
+        Raises:
+            BadRequestError, NotFoundError: in E2B's words.
+        """
+        cleaned = clean_tags(tags)
+        if not cleaned:
+            raise BadRequestError("At least one tag is required")
+        if DEFAULT_TAG in cleaned:
+            raise BadRequestError(f"Cannot delete the '{DEFAULT_TAG}' tag")
+        name = parse_name(text, "Invalid template name format")
+        if name.tag:
+            raise BadRequestError(
+                "Template name should not contain a tag, use the 'tags' field instead"
+            )
+        template = self.library.get(name.alias)
+        template.tags = {tag: r for tag, r in template.tags.items() if tag not in cleaned}
+        self.library.write(template)
+
+    async def remove(self, text: str) -> bool:
+        """Delete a template with its builds; return False if there is none.
+
+        Raises:
+            BadRequestError: sandboxes of it run or are paused.
+        """
+        template = self._tools.library.find(parse_name(text).alias) if self._tools else None
+        if template is None:
+            return False
+        if any(used.name == template.id for used in self._in_use()):
+            raise BadRequestError(
+                f"cannot delete template '{template.id}' because there are running or paused "
+                "sandboxes using it"
+            )
+        tasks = [
+            self._running[b.id] for b in self.library.builds(template) if b.id in self._running
+        ]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self.library.remove(template)
+        await self._collect()
+        return True
+
+    async def _collect(self) -> None:
+        """Remove layers on which nothing stands; while a build runs, none."""
+        if self._running:
+            return
+        tools = self._made_with
+        kept = tools.library.layers()
+        stray = [
+            name
+            for name in tools.space.everything()
+            if name not in kept and not self._foundry.space.holds(name)
+        ]
+        if stray:
+            await tools.space.discard(await self._foundry.parents.nursery(), stray)
+
+    async def stop(self) -> None:
+        """End the builds that run. Idempotent."""
+        self._stopping = True
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._tools is not None:
+            self._tools.space.close()
+
+
+def tag_times(template: OwnTemplate) -> list[tuple[str, str, datetime]]:
+    """Return (tag, build, time) of a template's tags, newest first."""
+    tags = [(tag, record.build_id, record.created_at) for tag, record in template.tags.items()]
+    return sorted(tags, key=lambda entry: entry[2], reverse=True)
+
+
+def check_limits(cpu_count: int | None, memory_mb: int | None) -> tuple[int, int]:
+    """Return the limits that a build shall have.
+
+    Raises:
+        BadRequestError: in E2B's words.
+    """
+    cpus = CPUS_DEFAULT if cpu_count is None else cpu_count
+    memory = MEMORY_MB_DEFAULT if memory_mb is None else memory_mb
+    if cpus < 1:
+        raise BadRequestError("CPU count must be at least 1")
+    if cpus > _CPUS_MAX:
+        raise BadRequestError(f"CPU count must be at most {_CPUS_MAX}")
+    if cpus != 1 and cpus % 2:
+        raise BadRequestError("CPU count must be 1 or an even number")
+    if memory < _MEMORY_MB_MIN:
+        raise BadRequestError(f"Memory must be at least {_MEMORY_MB_MIN} MiB")
+    if memory % 2:
+        raise BadRequestError("Memory must be divisible by 2")
+    return cpus, memory
+
+
+def _new_template(alias: str) -> OwnTemplate:
+    identifier = "".join(secrets.choice(_ID_ALPHABET) for _ in range(20))
+    return OwnTemplate(id=identifier, alias=alias, created_at=now(), updated_at=now())
