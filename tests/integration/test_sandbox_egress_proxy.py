@@ -11,14 +11,15 @@ from support.sandbox_server import SandboxServer
 from support.socks_proxy import SocksProxy
 
 CLIENT = """
-import socket, sys
+import errno, socket, sys
 try:
     with socket.create_connection((sys.argv[1], int(sys.argv[2])), 10) as client:
         client.sendall(sys.argv[3].encode().decode("unicode_escape").encode())
         client.shutdown(socket.SHUT_WR)
         print(b"".join(iter(lambda: client.recv(65536), b"")).decode(), end="")
-except OSError as failure:
-    print(type(failure).__name__, end="")
+except OSError as failure:  # a reset is met while sending, shutting down or receiving
+    reset = isinstance(failure, ConnectionError) or failure.errno == errno.ENOTCONN
+    print("reset" if reset else type(failure).__name__, end="")
 """
 
 
@@ -53,7 +54,7 @@ def test_connections_go_through_the_proxy_after_the_policy(
 ) -> None:
     sandbox.update_network({"egress_proxy": via(proxy), "deny_out": ["198.51.100.8"]})
     assert talk(sandbox, "198.51.100.7", 1234) == "[198.51.100.7:1234] hello"
-    assert talk(sandbox, "198.51.100.8", 1234) == "ConnectionResetError"
+    assert talk(sandbox, "198.51.100.8", 1234) == "reset"
     assert not any("198.51.100.8" in asked for asked in proxy.asked)
 
 
@@ -68,12 +69,12 @@ def test_an_allowed_name_is_left_to_the_proxy_to_look_up(
 
 def test_a_wrong_password_reaches_nothing(sandbox: Sandbox, proxy: SocksProxy) -> None:
     sandbox.update_network({"egress_proxy": via(proxy, "wrong")})
-    assert talk(sandbox, "198.51.100.7", 1234) == "ConnectionResetError"
+    assert talk(sandbox, "198.51.100.7", 1234) == "reset"
 
 
 def test_a_proxy_within_private_networks_is_not_reached(sandbox: Sandbox) -> None:
     sandbox.update_network({"egress_proxy": {"address": "127.0.0.1:1080"}})
-    assert talk(sandbox, "198.51.100.7", 1234) == "ConnectionResetError"
+    assert talk(sandbox, "198.51.100.7", 1234) == "reset"
 
 
 def test_the_password_is_not_told(sandbox: Sandbox, proxy: SocksProxy) -> None:
