@@ -101,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
         help=f"a port of this machine's loopback that sandboxes reach as {HOST_NAME}",
     )
     serve.add_argument(
+        "--network-rate",
+        type=float,
+        default=0,
+        metavar="MB/S",
+        help="what each sandbox may send and receive together; default: no limit",
+    )
+    serve.add_argument(
         "--network-dns",
         action="append",
         default=[],
@@ -146,6 +153,7 @@ def _network(arguments: argparse.Namespace) -> NetworkSettings:
         mode=Mode(arguments.network),
         opened=opened,
         host_ports=tuple(arguments.network_host_port),
+        rate_bytes_s=arguments.network_rate * 1e6,
         servers=tuple(arguments.network_dns),
     )
 

@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from e2b_code_interpreter import Sandbox
 
+from capibara6_sandbox.isolation.identity import has_id_ranges
 from support.sandbox_server import SandboxServer
 
 CONNECT = """
@@ -147,3 +149,26 @@ def test_sandboxes_do_not_share_abstract_sockets(
         listener.listen()
         code = CONNECT + "attempt(socket.AF_UNIX, chr(0) + 'capibara6-test-abstract')"
         assert value(code) == ("ConnectionRefusedError", REFUSED)
+
+
+@pytest.mark.threat("T-NET-5")
+def test_the_process_that_connects_for_sandboxes_has_no_rights(
+    sandbox_server: SandboxServer,
+) -> None:
+    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in sandbox_server.descendants()]
+    (egress,) = (status for status in statuses if "Name:\tc6-egress\n" in status)
+    fields = dict(line.split(":\t", 1) for line in egress.splitlines() if ":\t" in line)
+    assert int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 0
+    assert fields["NoNewPrivs"] == "1"
+    if has_id_ranges():
+        assert fields["Uid"].split() == ["65534"] * 4
+
+
+@pytest.mark.threat("T-NET-5")
+def test_nothing_but_the_outlet_listens_for_sandboxes(value: Callable[[str], Any]) -> None:
+    ours = "open('/proc/net/tcp').read().split('\\n')[1:]"
+    code = f"sorted(line.split()[1] for line in {ours} if ' 0A ' in line)"
+    assert [entry for entry in value(code) if not entry.startswith("0100007F")] in (
+        ["1600FEA9:0001"],  # 169.254.0.22
+        ["00000000:C34F", "1600FEA9:0001"],  # and the code interpreter's own health answer
+    )

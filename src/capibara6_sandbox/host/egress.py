@@ -34,6 +34,7 @@ class NetworkSettings:
     mode: Mode = Mode.PUBLIC
     opened: tuple[str, ...] = ()  # CIDR blocks reached whatever they are
     host_ports: tuple[int, ...] = ()  # of the host's loopback
+    rate_bytes_s: float = 0  # of each sandbox, both ways together; 0: no limit
     servers: tuple[Server, ...] = ()  # name servers; none: the host's
 
 
@@ -55,6 +56,7 @@ class EgressClient:
             "mode": settings.mode,
             "opened": settings.opened,
             "host_ports": settings.host_ports,
+            "rate_bytes_s": settings.rate_bytes_s,
             "servers": settings.servers or host_servers(),
             "dns_address": DNS_ADDRESS,
         }

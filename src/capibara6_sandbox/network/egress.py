@@ -60,6 +60,7 @@ async def _serve(channel: Channel, setup: dict[str, Any]) -> None:
             Resolver([(address, port) for address, port in setup["servers"]]),
             setup["dns_address"],
             frozenset(setup["host_ports"]),
+            setup["rate_bytes_s"],
         )
     )
     ended = asyncio.Event()

@@ -14,11 +14,12 @@ from capibara6_sandbox.network import dns
 from capibara6_sandbox.network.first_bytes import BYTES_MAX, told_name
 from capibara6_sandbox.network.policy import NOTHING, EgressProxy, Policy, Rules, Verdict
 from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME, Reach
-from capibara6_sandbox.network.relay import relay, reset
+from capibara6_sandbox.network.relay import Allowance, relay, reset
 from capibara6_sandbox.network.resolver import ATTEMPT_TIMEOUT_S, Resolver, exchange_datagram
 from capibara6_sandbox.network.socks import negotiate, read_exactly
 
-CONNECTIONS_MAX: Final = 1024
+CONNECTIONS_MAX: Final = 512
+REST_S: Final = 0.2
 QUERIES_MAX: Final = 128
 CONNECT_TIMEOUT_S: Final = 30.0
 NAME_TIMEOUT_S: Final = 10.0
@@ -37,6 +38,7 @@ class Surroundings:
     resolver: Resolver
     dns_address: str  # which sandboxes know as their name server
     host_ports: frozenset[int]  # of this host's loopback, open as HOST_NAME
+    rate_bytes_s: float = 0  # of each sandbox, both ways together; 0: no limit
 
 
 class Outlet:
@@ -53,6 +55,8 @@ class Outlet:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
         self._asked = 0
+        self._allowance = Allowance(around.rate_bytes_s)
+        self._resting: asyncio.TimerHandle | None = None
         loop = asyncio.get_running_loop()
         for listening in (connections, queries):
             listening.setblocking(False)
@@ -67,6 +71,8 @@ class Outlet:
     async def close(self) -> None:
         """End everything. To be called once."""
         loop = asyncio.get_running_loop()
+        if self._resting is not None:
+            self._resting.cancel()
         for listening in (self._connections, self._queries):
             loop.remove_reader(listening)
             listening.close()
@@ -84,13 +90,21 @@ class Outlet:
         for _ in range(_ACCEPTS_AT_ONCE):
             try:
                 accepted, _ = self._connections.accept()
-            except OSError:  # none is left, or it went away while it waited
+            except BlockingIOError:
+                return
+            except OSError:  # no descriptors are left: without a rest we would try for ever
+                self._rest()
                 return
             if self._open >= CONNECTIONS_MAX:
                 reset(accepted)
                 continue
             accepted.setblocking(False)
             self._start(self._serve(accepted))
+
+    def _rest(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._connections)
+        self._resting = loop.call_later(REST_S, loop.add_reader, self._connections, self._accept)
 
     async def _serve(self, inner: socket.socket) -> None:
         self._open += 1
@@ -123,7 +137,7 @@ class Outlet:
                     async with asyncio.timeout(CONNECT_TIMEOUT_S):
                         await negotiate(outer, proxy, name or address, port)
                 await asyncio.get_running_loop().sock_sendall(outer, head)
-                await relay(inner, outer)
+                await relay(inner, outer, self._allowance)
             except BaseException:
                 reset(outer)
                 raise

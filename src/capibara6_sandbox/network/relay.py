@@ -6,26 +6,48 @@ import socket
 import struct
 from typing import Final
 
-CHUNK_BYTES: Final = 256 * 1024
+CHUNK_BYTES: Final = 64 * 1024  # also what a slow receiver makes us hold
 _TURNS: Final = 16  # chunks without waiting, before others get theirs
+_BURST_S: Final = 0.1
 _RESET: Final = struct.pack("ii", 1, 0)
 
 # One for all: what cannot be sent at once is copied out of it.
 _chunk = memoryview(bytearray(CHUNK_BYTES))
 
 
-async def relay(inner: socket.socket, outer: socket.socket) -> None:
+class Allowance:
+    """What a sandbox may pass in a second.
+
+    Args:
+        rate_bytes_s: bytes; 0 for no limit.
+    """
+
+    def __init__(self, rate_bytes_s: float) -> None:
+        self._rate = rate_bytes_s
+        self._paid_until = 0.0
+
+    async def spend(self, count: int) -> None:
+        """Wait until `count` bytes more have been earned, but for a short burst."""
+        if not self._rate:
+            return
+        now = asyncio.get_running_loop().time()
+        self._paid_until = max(now, self._paid_until) + count / self._rate
+        if self._paid_until > now + _BURST_S:
+            await asyncio.sleep(self._paid_until - now - _BURST_S)
+
+
+async def relay(inner: socket.socket, outer: socket.socket, allowance: Allowance) -> None:
     """Pass bytes until both directions have ended.
 
     Raises:
         OSError: a connection was reset; the caller resets the other.
     """
     async with asyncio.TaskGroup() as group:
-        group.create_task(_pass(inner, outer))
-        group.create_task(_pass(outer, inner))
+        group.create_task(_pass(inner, outer, allowance))
+        group.create_task(_pass(outer, inner, allowance))
 
 
-async def _pass(source: socket.socket, target: socket.socket) -> None:
+async def _pass(source: socket.socket, target: socket.socket, allowance: Allowance) -> None:
     loop = asyncio.get_running_loop()
     turns = 0
     while True:
@@ -43,6 +65,7 @@ async def _pass(source: socket.socket, target: socket.socket) -> None:
             sent = 0
         if sent < count:
             await loop.sock_sendall(target, bytes(_chunk[sent:count]))
+        await allowance.spend(count)
         turns += 1
         if turns % _TURNS == 0:
             await asyncio.sleep(0)
