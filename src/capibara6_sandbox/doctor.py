@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from capibara6_sandbox.isolation import identity, linux, seccomp
+from capibara6_sandbox.isolation import identity, linux, seccomp, uplink
 from capibara6_sandbox.isolation.cgroups import find_cgroups
 from capibara6_sandbox.templates.build import base_python_prefix
 
@@ -29,6 +29,9 @@ _CONTAINER_REMEDY = """\
 In a container, mounts and a full /proc are missing. Start it with
   docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined \\
              --security-opt systempaths=unconfined --cap-add SYS_ADMIN ..."""
+_UPLINK_REMEDY = """\
+Sandboxes reach no network. As root, load what the kernel lacks:
+  modprobe -a nf_tables nft_tproxy nft_reject_ipv4"""
 _CGROUP_REMEDY = """\
 Without cgroups only rlimits bound memory and processes. As an ordinary user, start the server with
   systemd-run --user --scope -p Delegate=yes capibara6 sandbox serve"""
@@ -66,6 +69,7 @@ def examine() -> list[Check]:
         _check_ids(),
         _check_namespaces(),
         _check_mounts(),
+        _check_uplink(),
         _check_seccomp(),
         _check_capabilities(),
         _check_landlock(),
@@ -148,6 +152,17 @@ def _check_mounts() -> Check:
     failure = _attempt(_mount_everything)
     detail = failure or "tmpfs, overlay, proc, pivot_root"
     return Check("mounts", not failure, True, detail, _CONTAINER_REMEDY)
+
+
+def _open_uplink() -> None:
+    _enter_namespaces()
+    uplink.open_uplink()
+
+
+def _check_uplink() -> Check:
+    failure = _attempt(_open_uplink)
+    detail = failure or "TCP and DNS through the egress process"
+    return Check("network", not failure, False, detail, _UPLINK_REMEDY)
 
 
 def _install_filter() -> None:

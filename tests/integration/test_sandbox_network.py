@@ -135,6 +135,19 @@ def test_allowed_goes_before_denied_and_changes_hold_at_once(
     assert shown(ask) == "echo hello"
 
 
+@pytest.mark.parametrize("memory", [True, False])
+def test_a_policy_outlives_a_pause(
+    sandbox: Sandbox, shown: Callable[[str], str], memory: bool
+) -> None:
+    ask = f"talk('{HOST_ADDRESS}')"
+    sandbox.update_network({"deny_out": [HOST_ADDRESS]})
+    sandbox.pause(keep_memory=memory)
+    sandbox.connect()
+    assert shown(ask) == "reset"
+    sandbox.update_network({})
+    assert shown(ask) == "echo hello"
+
+
 def test_no_internet_access_from_the_start(server: SandboxServer, echo_port: int) -> None:
     sandbox = Sandbox.create(allow_internet_access=False, **server.sdk)
     try:

@@ -172,3 +172,15 @@ def test_nothing_but_the_outlet_listens_for_sandboxes(value: Callable[[str], Any
         ["1600FEA9:0001"],  # 169.254.0.22
         ["00000000:C34F", "1600FEA9:0001"],  # and the code interpreter's own health answer
     )
+
+
+@pytest.mark.threat("T-NET-2")
+def test_a_server_told_so_gives_no_network_at_all() -> None:
+    server = SandboxServer(("--network", "none", "--pool", "0")).start()
+    try:
+        sandbox = Sandbox.create(allow_internet_access=True, **server.sdk)
+        code = CONNECT + "print(attempt(socket.AF_INET, ('198.51.100.1', 80)))"
+        assert sandbox.run_code(code).logs.stdout == ["('OSError', 101)\n"]
+        sandbox.kill()
+    finally:
+        assert server.stop() == 0
