@@ -131,6 +131,36 @@ def test_kernels_see_what_a_build_installed(sandbox_server: SandboxServer, name:
         sandbox.kill()
 
 
+def test_a_package_of_a_folder_is_installed_where_programs_look(
+    sandbox_server: SandboxServer, name: str, tmp_path: Path
+) -> None:
+    """pip_install, from a wheel made here: an index would need the Internet."""
+    import zipfile
+
+    info = "tiny_answer-1.0.dist-info"
+    with zipfile.ZipFile(tmp_path / "tiny_answer-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny_answer.py", "value = 42")
+        wheel.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-answer\nVersion: 1.0\n"
+        )
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+    for base in ("base", "code-interpreter-v1"):
+        template = (
+            Template(file_context_path=str(tmp_path))
+            .from_template(base)
+            .copy("*.whl", "/tmp/wheels/")
+            .pip_install("--no-index /tmp/wheels/tiny_answer-1.0-py3-none-any.whl")
+        )
+        Template.build(template, name, **sandbox_server.sdk)
+        sandbox = Sandbox.create(name, **sandbox_server.sdk)
+        found = sandbox.commands.run("python -c 'import tiny_answer as t; print(t.value)'").stdout
+        sandbox.kill()
+        assert found == "42\n"
+
+
 def test_the_start_command_runs_before_a_client_gets_its_sandbox(
     sandbox_server: SandboxServer, name: str
 ) -> None:

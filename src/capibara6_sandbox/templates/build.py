@@ -110,6 +110,7 @@ def _fill(built: BuiltEnvironment, aside: Path, progress: Progress) -> None:
         _link_node(venv)
         progress(0.7, f"{environment.name}: byte code")
         _run([str(venv / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(venv / "lib")])
+    if environment.has_kernels:
         progress(0.95, f"{environment.name}: fonts")
         _cache_fonts(venv, aside / "rootfs" / _FONT_CACHE)
     _let_users_install(venv, aside)

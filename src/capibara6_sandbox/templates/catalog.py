@@ -56,7 +56,7 @@ class Template:
     startup: Startup | None = None
 
 
-BASE: Final = Environment("base", "")
+BASE: Final = Environment("base", "base.txt")
 CODE_INTERPRETER: Final = Environment(
     "code-interpreter-v1", "code-interpreter-v1.txt", preload=_STACK, has_kernels=True
 )
