@@ -290,6 +290,19 @@ def test_a_newer_build_cancels_one_that_runs(sandbox_server: SandboxServer, name
     assert reason.message == "build was cancelled"
 
 
+def test_a_template_built_again_has_its_new_limits(
+    sandbox_server: SandboxServer, name: str
+) -> None:
+    seen = []
+    for memory_mb in (512, 256):
+        empty = Template().from_base_image()
+        Template.build(empty, name, memory_mb=memory_mb, **sandbox_server.sdk)
+        sandbox = Sandbox.create(name, **sandbox_server.sdk)
+        seen.append(sandbox.get_info().memory_mb)
+        sandbox.kill()
+    assert seen == [512, 256]
+
+
 def test_tags(sandbox_server: SandboxServer, name: str) -> None:
     sdk = sandbox_server.sdk
     Template.build(Template().from_base_image(), f"{name}:v1", tags=["first"], **sdk)

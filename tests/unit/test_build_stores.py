@@ -9,7 +9,9 @@ import pytest
 
 from capibara6_sandbox.errors import BadRequestError, NotFoundError, UnauthorizedError
 from capibara6_sandbox.host.build_records import Build, CachedStep, OwnTemplate, StepContext
+from capibara6_sandbox.host.builds import library as build_library
 from capibara6_sandbox.host.builds import log as build_log
+from capibara6_sandbox.host.builds import uploads as build_uploads
 from capibara6_sandbox.host.builds.library import INTERRUPTED, Library, now
 from capibara6_sandbox.host.builds.log import BuildLog
 from capibara6_sandbox.host.builds.names import Name
@@ -62,6 +64,18 @@ async def test_an_archive_is_kept_under_its_hash(tmp_path: Path) -> None:
     assert not uploads.path(HASH).exists()
     await uploads.receive(HASH, _pieces(b"one", b"two"))
     assert uploads.path(HASH).read_bytes() == b"onetwo"
+
+
+async def test_the_oldest_archives_make_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_uploads, "KEPT_BYTES_MAX", 10)
+    uploads = Uploads(tmp_path)
+    for number, letter in enumerate("abc"):
+        await uploads.receive(letter * 64, _pieces(b"12345"))
+        os.utime(uploads.path(letter * 64), ns=(number, number))
+    await uploads.receive("d" * 64, _pieces(b"1" * 20))
+    assert os.listdir(tmp_path) == [f"{'d' * 64}.tar"]
 
 
 async def test_half_an_archive_is_not_kept(tmp_path: Path) -> None:
@@ -157,3 +171,18 @@ def test_a_tag_whose_newest_build_failed_means_the_one_before(tmp_path: Path) ->
     library.add(template, second)
     library.settle(second, "error")
     assert library.ready_build(template, Name("mine")) == first
+
+
+def test_old_builds_are_forgotten_but_those_that_tags_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_library, "BUILDS_MAX", 2)
+    library = Library(tmp_path)
+    template = _template("mine")
+    for number in range(6):
+        build = _build(template, f"b{number}", "v0" if number == 0 else "default")
+        library.add(template, build)
+        library.settle(build, "ready" if number < 3 else "error")
+    left = {build.id for build in Library(tmp_path).builds(template)}
+    assert left == {"b0", "b2", "b4", "b5"}
+    assert template.build_count == 6

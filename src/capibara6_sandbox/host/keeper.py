@@ -165,8 +165,8 @@ class Keeper:
     async def _take(
         self, template: Template, kernels: Kernels | None, origin: Machine | None
     ) -> Sandbox:
-        """Return a ready sandbox; over saved layers, which are many, none waits."""
-        if template.layers or kernels:
+        """Return a ready sandbox; of what clients made, which may be much, none waits."""
+        if template.layers or kernels or template.name not in TEMPLATES:
             return await self._start(template, kernels, origin)
         return await self._pool.take(template)
 

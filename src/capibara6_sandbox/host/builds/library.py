@@ -19,6 +19,7 @@ from capibara6_sandbox.host.builds.log import BuildLog
 from capibara6_sandbox.host.builds.names import DEFAULT_TAG, Name
 from capibara6_sandbox.host.records import Records
 
+BUILDS_MAX: Final = 50  # of one template, besides those that tags point to
 INTERRUPTED: Final = "The server stopped while this build ran. Build it again."
 
 
@@ -63,6 +64,10 @@ class Library:
             return self._templates[alias_or_id]
         return next((t for t in self._templates.values() if t.alias == alias_or_id), None)
 
+    def all_builds(self) -> list[Build]:
+        """Return the builds of all templates."""
+        return list(self._builds.values())
+
     def get(self, alias_or_id: str) -> OwnTemplate:
         """Return a template.
 
@@ -99,6 +104,23 @@ class Library:
         self._build_records.write(build)
         template.build_count += 1
         self.tag(template, build.id, build.tags)
+        self._forget_old_builds(template)
+
+    def _forget_old_builds(self, template: OwnTemplate) -> None:
+        """Keep of a template's finished builds the newest, and those that tags mean."""
+        kept = {tag.build_id for tag in template.tags.values()}
+        for tag in template.tags:
+            if (ready := self.ready_build(template, Name(template.alias, tag))) is not None:
+                kept.add(ready.id)
+        for build in self.builds(template)[BUILDS_MAX:]:
+            if build.id not in kept and build.status in ("ready", "error"):
+                self._forget_build(build)
+
+    def _forget_build(self, build: Build) -> None:
+        self.close_log(build)
+        del self._builds[build.id]
+        self._build_records.remove(build.id)
+        (self._logs_folder / f"{build.id}.jsonl").unlink(missing_ok=True)
 
     def tag(self, template: OwnTemplate, build_id: str, tags: Iterable[str]) -> None:
         """Let tags point to a build."""
@@ -148,10 +170,7 @@ class Library:
     def remove(self, template: OwnTemplate) -> None:
         """Forget a template, its builds, their logs and the steps that they ran."""
         for build in self.builds(template):
-            self.close_log(build)
-            del self._builds[build.id]
-            self._build_records.remove(build.id)
-            (self._logs_folder / f"{build.id}.jsonl").unlink(missing_ok=True)
+            self._forget_build(build)
         for step in [s for s in self._steps.values() if s.template_id == template.id]:
             self.forget_step(step.id)
         del self._templates[template.id]

@@ -17,6 +17,7 @@ from typing import Final
 from capibara6_sandbox.errors import BadRequestError, BodyTooLargeError, UnauthorizedError
 
 UPLOAD_BYTES_MAX: Final = 4 << 30
+KEPT_BYTES_MAX: Final = 16 << 30  # of all archives; the oldest make room
 VALID_S: Final = 3600
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -85,3 +86,14 @@ class Uploads:
             aside.replace(target)
         finally:
             aside.unlink(missing_ok=True)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Remove the oldest archives beyond `KEPT_BYTES_MAX`, but never the newest one."""
+        archives = [(path.stat(), path) for path in self._folder.glob("*.tar")]
+        archives.sort(key=lambda archive: archive[0].st_mtime_ns, reverse=True)
+        kept = 0
+        for number, (status, path) in enumerate(archives):
+            kept += status.st_size
+            if kept > KEPT_BYTES_MAX and number > 0:
+                path.unlink()

@@ -5,7 +5,7 @@ import secrets
 import string
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -34,9 +34,11 @@ CPUS_DEFAULT: Final = 2
 MEMORY_MB_DEFAULT: Final = 1024
 _CPUS_MAX: Final = 32
 _MEMORY_MB_MIN: Final = 128
-_UNFINISHED_MAX: Final = 20
+_RUNNING_MAX: Final = 20
+_ORDER_LIFE: Final = timedelta(hours=1)
 _AT_ONCE: Final = 2
 _SUPERSEDED: Final = "The build was canceled because it was superseded by a newer one."
+_NEVER_BEGUN: Final = "The build was ordered and not begun within an hour."
 _CANCELLED: Final = "build was cancelled"
 _FAULT: Final = "An internal error occurred; the log of the server says which."
 _ID_ALPHABET: Final = string.ascii_lowercase + string.digits
@@ -124,6 +126,7 @@ class Workshop:
         cpus, memory = check_limits(cpu_count, memory_mb)
         template = self.library.find(name.alias) or _new_template(name.alias)
         self._supersede(template, wanted)
+        self._give_up_old_orders()
         self._check_room()
         build = Build(
             id=new_build_id(),
@@ -143,14 +146,16 @@ class Workshop:
             if build.status == "waiting" and set(build.tags) & set(tags):
                 self.library.settle(build, "error", Reason(message=_SUPERSEDED))
 
+    def _give_up_old_orders(self) -> None:
+        for build in self.library.all_builds():
+            if build.status == "waiting" and now() - build.created_at > _ORDER_LIFE:
+                self.library.settle(build, "error", Reason(message=_NEVER_BEGUN))
+
     def _check_room(self) -> None:
-        templates = self.library.templates()
-        builds = [build for template in templates for build in self.library.builds(template)]
-        unfinished = sum(1 for build in builds if build.status in ("waiting", "building"))
-        if unfinished >= _UNFINISHED_MAX:
+        if len(self._running) >= _RUNNING_MAX:
             raise TooManySandboxesError(
                 "you have reached the maximum number of concurrent template builds "
-                f"({_UNFINISHED_MAX}). Please wait for existing builds to complete."
+                f"({_RUNNING_MAX}). Please wait for existing builds to complete."
             )
 
     def begin(self, template_id: str, build_id: str, recipe: Recipe) -> None:
