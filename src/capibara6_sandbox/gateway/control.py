@@ -178,5 +178,3 @@ def _refuse_unsupported(body: NewSandbox) -> None:
         )
     if body.iam and body.iam.get("tokens"):
         raise BadRequestError("iam: this server issues no workload identity tokens; leave it out.")
-    if body.mcp:
-        raise BadRequestError("mcp: this server has no MCP gateway in sandboxes; leave it out.")

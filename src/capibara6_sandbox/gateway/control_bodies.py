@@ -70,6 +70,7 @@ class NewSandbox(BaseModel):
     allow_internet_access: bool | None = None
     network: Network | None = None
     volumeMounts: list[MountBody] | None = None  # noqa: N815
+    # For E2B's own statistics: the client starts the gateway itself, by a command in the sandbox.
     mcp: dict[str, Any] | None = None
     iam: dict[str, Any] | None = None
 

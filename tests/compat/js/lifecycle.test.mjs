@@ -68,8 +68,8 @@ test('a killed sandbox is gone', async () => {
   assert.equal(await sandbox.kill(), true)
   assert.equal(await Sandbox.kill(sandbox.sandboxId), false)
   assert.equal(await sandbox.isRunning(), false)
-  await assert.rejects(sandbox.commands.run('true'), /not found/)
-  await assert.rejects(sandbox.files.read('/etc/hostname'), /not found/)
+  await assert.rejects(sandbox.commands.run('true'), /sandbox was not found/i)
+  await assert.rejects(sandbox.files.read('/etc/hostname'), e2b.SandboxError)
   await assert.rejects(Sandbox.connect(sandbox.sandboxId), e2b.NotFoundError)
 })
 
@@ -84,14 +84,21 @@ test('what a sandbox uses is measured', () =>
   withSandbox(async (sandbox) => {
     const [sample] = await sandbox.getMetrics()
     assert.ok(sample.memUsed > 0 && sample.memTotal > sample.memUsed && sample.cpuCount >= 1)
-    const since = await Sandbox.getMetrics(sandbox.sandboxId, { start: new Date(Date.now() + 60_000) })
-    assert.deepEqual(since, [])
+    const end = new Date(Date.now() - 60_000)
+    assert.deepEqual(await Sandbox.getMetrics(sandbox.sandboxId, { end }), [])
   }))
 
 test('a wrong key is refused', async () => {
   const apiKey = `e2b_${'f'.repeat(40)}`
   await assert.rejects(Sandbox.create({ apiKey }), e2b.AuthenticationError)
   await assert.rejects(Sandbox.list({ apiKey }).nextItems(), e2b.AuthenticationError)
+})
+
+test('a template without an MCP gateway is told and its sandbox ended', async () => {
+  const metadata = { run: crypto.randomUUID() }
+  const creating = e2b.Sandbox.create('base', { metadata, mcp: { time: {} } })
+  await assert.rejects(creating, /Failed to start MCP gateway/)
+  assert.deepEqual(await Sandbox.list({ query: { metadata } }).nextItems(), [])
 })
 
 test('an unknown template is named', async () => {

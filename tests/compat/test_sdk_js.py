@@ -1,0 +1,35 @@
+"""The published JS SDK and CLI, driven by the scripts in `js`, test by test."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from support.javascript import installed, outcomes
+from support.sandbox_server import SandboxServer
+
+FOLDER = Path(__file__).parent / "js"
+TESTS = [
+    (script.name, name)
+    for script in sorted(FOLDER.glob("*.test.mjs"))
+    for name in re.findall(r"^test\('(.+?)',", script.read_text(), re.MULTILINE)
+]
+
+
+@pytest.fixture(scope="module")
+def reports(sandbox_server: SandboxServer) -> dict[str, dict[str, str]]:
+    """What each script has reported, filled as tests ask for it."""
+    del sandbox_server
+    return {}
+
+
+@pytest.mark.timeout(420)  # the first one installs the packages
+@pytest.mark.parametrize(("script", "name"), TESTS)
+def test_js(
+    sandbox_server: SandboxServer, reports: dict[str, dict[str, str]], script: str, name: str
+) -> None:
+    if script not in reports:
+        packages = installed(FOLDER)
+        reports[script] = outcomes(FOLDER / script, packages, sandbox_server.environ)
+    assert name in reports[script], f"{script} did not run {name!r}"
+    assert reports[script][name] == ""

@@ -1,0 +1,94 @@
+"""E2B's published JS SDK and CLI: installed from a lock file, run by Node.js."""
+
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+INSTALL_TIMEOUT_S = 300.0
+SCRIPT_TIMEOUT_S = 110.0
+
+
+@functools.cache
+def program(name: str) -> str:
+    """Return the path of node or npm: the template's pinned one, else the machine's; or skip."""
+    template = Path(os.environ.get("TEMPLATE_PYTHON", "/nowhere")).parent
+    found = shutil.which(name, path=f"{template}:{os.environ['PATH']}")
+    if found is None:
+        pytest.skip(f"needs {name}: build the templates, set TEMPLATE_PYTHON, or install it")
+    return found
+
+
+def installed(packages: Path) -> Path:
+    """Return a folder with what the lock file in `packages` names; install it the first time."""
+    lock = (packages / "package-lock.json").read_bytes()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "capibara6-tests")
+    folder = cache / f"js-{hashlib.sha256(lock).hexdigest()[:12]}"
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _install(packages, folder)
+    return folder
+
+
+def _install(packages: Path, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as aside:
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(packages / name, aside)
+        subprocess.run(
+            [program("npm"), "ci", "--ignore-scripts"],
+            cwd=aside,
+            env=_environment(),
+            check=True,
+            timeout=INSTALL_TIMEOUT_S,
+        )
+        Path(aside).chmod(0o755)
+        os.rename(aside, folder)
+        Path(aside).mkdir()  # for the context's own end
+
+
+def outcomes(script: Path, packages: Path, server: dict[str, str]) -> dict[str, str]:
+    """Run a script of `node:test` beside installed packages.
+
+    Returns:
+        The failure of each test by its name; an empty text for one that passed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for source in script.parent.glob("*.mjs"):
+            shutil.copy(source, folder)
+        Path(folder, "node_modules").symlink_to(packages / "node_modules")
+        ended = subprocess.run(
+            [program("node"), "--test-reporter=junit", script.name],
+            cwd=folder,
+            env=_environment() | server | {"HOME": folder},
+            capture_output=True,
+            text=True,
+            timeout=SCRIPT_TIMEOUT_S,
+            check=False,
+        )
+    return _parsed(ended.stdout, ended.stderr)
+
+
+def _environment() -> dict[str, str]:
+    """Node.js first in PATH, and nothing of E2B's but what a test gives."""
+    kept: dict[str, Any] = {k: v for k, v in os.environ.items() if not k.startswith("E2B_")}
+    return kept | {"PATH": f"{Path(program('node')).parent}:{os.environ['PATH']}"}
+
+
+def _parsed(report: str, complaint: str) -> dict[str, str]:
+    try:
+        cases = ElementTree.fromstring(report).iter("testcase")
+    except ElementTree.ParseError:
+        raise AssertionError(f"no report of tests but {report[-1000:]!r}; {complaint}") from None
+    return {str(case.get("name")): _failure(case) for case in cases}
+
+
+def _failure(case: ElementTree.Element) -> str:
+    failure = case.find("failure")
+    return "" if failure is None else (failure.text or failure.get("message") or "failed")
