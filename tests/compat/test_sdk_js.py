@@ -29,7 +29,7 @@ def test_js(
     sandbox_server: SandboxServer, reports: dict[str, dict[str, str]], script: str, name: str
 ) -> None:
     if script not in reports:
-        packages = installed(FOLDER)
-        reports[script] = outcomes(FOLDER / script, packages, sandbox_server.environ)
+        server = sandbox_server.environ | {"E2B_VOLUME_API_URL": sandbox_server.url}
+        reports[script] = outcomes(FOLDER / script, installed(FOLDER), server)
     assert name in reports[script], f"{script} did not run {name!r}"
     assert reports[script][name] == ""

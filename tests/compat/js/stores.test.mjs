@@ -28,9 +28,9 @@ test('a volume is made listed filled and destroyed', async () => {
 test('a volume is shared by sandboxes', async () => {
   const volume = await Volume.create(fresh('volume'))
   try {
-    const volumeMounts = { '/mnt/shared': volume }
-    await withSandbox((sandbox) => sandbox.files.write('/mnt/shared/a', 'b'), { volumeMounts })
-    await withSandbox(async ({ files }) => assert.equal(await files.read('/mnt/shared/a'), 'b'), {
+    const volumeMounts = { '/shared': volume }
+    await withSandbox((sandbox) => sandbox.files.write('/shared/a', 'b'), { volumeMounts })
+    await withSandbox(async ({ files }) => assert.equal(await files.read('/shared/a'), 'b'), {
       volumeMounts,
     })
   } finally {
