@@ -18,6 +18,7 @@ from capibara6_guest.kernels.bash import BashKernel
 from capibara6_guest.kernels.javascript import JavaScriptKernel
 from capibara6_guest.kernels.output import output_event
 from capibara6_guest.kernels.python import PythonKernel
+from capibara6_guest.kernels.r import RKernel
 from capibara6_guest.kernels.streams import MessageError
 from capibara6_guest.users import find_user
 from capibara6_guest.wire import CallError
@@ -32,6 +33,7 @@ _STARTED_HERE: Final = {
     "javascript": JavaScriptKernel,
     "typescript": JavaScriptKernel,
     "bash": BashKernel,
+    "r": RKernel,
 }
 
 

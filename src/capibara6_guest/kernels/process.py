@@ -147,7 +147,7 @@ class ProcessKernel(Kernel):
             os.close(fd)
         self._requests_fd = pipes[1]
         os.set_blocking(self._requests_fd, False)
-        self._streams = KernelStreams(*pipes[2::2])
+        self._streams = KernelStreams(*pipes[2::2], os.pidfd_open(self._process.pid))
         return self._streams
 
     def _why_not_started(self, cause: OSError) -> str:

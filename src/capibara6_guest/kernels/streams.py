@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 from collections import deque
 from typing import Any, Final
 
@@ -30,12 +31,14 @@ class MessagePipe:
         self._buffer = bytearray()
         self._searched = 0
 
-    def fill(self) -> None:
-        """Read what the pipe holds now."""
+    def fill(self) -> bool:
+        """Read what the pipe holds now; return whether there may be more."""
         with contextlib.suppress(BlockingIOError):
             data = os.read(self.fd, READ_BYTES_MAX)
             self.ended = not data
             self._buffer += data
+            return not self.ended
+        return False
 
     def take_all(self) -> list[dict[str, Any]]:
         """Return the complete messages.
@@ -81,9 +84,16 @@ class KernelStreams:
     """Reads a kernel's messages, standard output and standard error, on demand.
 
     Output that was written before a message comes before it. The descriptors are owned.
+
+    Args:
+        messages_fd: the pipe of messages.
+        stdout_fd: the pipe of its standard output.
+        stderr_fd: the pipe of its standard error.
+        process_fd: its pidfd, if known: programs that it started may hold its pipes beyond its end.
     """
 
-    def __init__(self, messages_fd: int, stdout_fd: int, stderr_fd: int) -> None:
+    def __init__(self, messages_fd: int, stdout_fd: int, stderr_fd: int, process_fd: int = -1) -> None:
+        self._process_fd = process_fd
         self._messages = MessagePipe(messages_fd)
         self._outputs = (OutputPipe(stdout_fd, "stdout"), OutputPipe(stderr_fd, "stderr"))
         self._collected: deque[dict[str, Any]] = deque()
@@ -111,7 +121,9 @@ class KernelStreams:
 
         Each output is read once, so that a program that prints without end delays no message.
         """
-        self._messages.fill()
+        exited = self._exited()  # asked first: all that it has sent is then there
+        if not self._messages.fill() and exited:
+            self._messages.ended = True
         messages = self._messages.take_all()
         # No output of an execution is older than the message that it has started.
         self._collected.extend(m for m in messages if m.get("type") == "started")
@@ -122,10 +134,19 @@ class KernelStreams:
                 self._collected.append(event)
         self._collected.extend(m for m in messages if m.get("type") != "started")
 
+    def _exited(self) -> bool:
+        if self._process_fd < 0:
+            return False
+        poll = select.poll()
+        poll.register(self._process_fd, select.POLLIN)
+        return bool(poll.poll(0))
+
     async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait for a stream to be readable, or for held-back output to fall due."""
         self._readable = loop.create_future()
         self._watched = [pipe.fd for pipe in (self._messages, *self._outputs) if not pipe.ended]
+        if self._process_fd >= 0:
+            self._watched.append(self._process_fd)
         for fd in self._watched:
             loop.add_reader(fd, self._wake)
         dues = [due for output in self._outputs if (due := output.due()) is not None]
@@ -170,3 +191,6 @@ class KernelStreams:
         self._wake()
         for pipe in (self._messages, *self._outputs):
             pipe.close()
+        if self._process_fd >= 0:
+            os.close(self._process_fd)
+            self._process_fd = -1

@@ -35,6 +35,7 @@ LANGUAGES: Final = {
     "typescript": "typescript",
     "ts": "typescript",
     "bash": "bash",
+    "r": "r",
 }
 # Languages that run in another one's default context, with its variables.
 _HOSTS: Final = {"typescript": "javascript"}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from capibara6_sandbox.templates.catalog import Environment
-from capibara6_sandbox.templates.skeleton import lay_skeleton, write_owned
+from capibara6_sandbox.templates.skeleton import lay_skeleton, missing_languages, write_owned
 
 Progress = Callable[[float, str], None]
 
@@ -73,7 +73,8 @@ def build(environment: Environment, templates: Path, progress: Progress) -> Buil
 
 
 def _digest(environment: Environment) -> str:
-    parts = (_FORMAT, environment.lock(), sys.version, str(Path(sys.base_prefix).resolve()))
+    prefix = str(Path(sys.base_prefix).resolve())
+    parts = (_FORMAT, environment.lock(), sys.version, prefix, *missing_languages())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
