@@ -76,6 +76,7 @@ def examine() -> list[Check]:
         _check_cgroups(),
         _check_disk(),
         _check_uv(),
+        *_check_languages(),
     ]
 
 
@@ -206,3 +207,15 @@ def _check_uv() -> Check:
     prefix = base_python_prefix() or "/usr"
     detail = f"templates are built with uv from Python in {prefix}"
     return Check("template builder", found is not None, True, detail)
+
+
+def _check_languages() -> list[Check]:
+    """Look for the languages of the code interpreter that come from this host."""
+    programs = {"R": "R"}
+    checks = []
+    for language, program in programs.items():
+        found = shutil.which(program, path="/usr/bin:/bin")
+        detail = found or f"no program `{program}` in /usr/bin; other languages are not touched"
+        remedy = "make extras, then start the server again"
+        checks.append(Check(f"language {language}", found is not None, False, detail, remedy))
+    return checks

@@ -63,8 +63,12 @@ warn <- function(...) {
 
 # ---- Values and plots
 
+# Called from where the user's own methods of print() are found.
+print_value <- function(value) base::print(value)
+environment(print_value) <- globalenv()
+
 show <- function(value, is_main_result) {
-  text <- valid(paste(utils::capture.output(print(value)), collapse = "\n"))
+  text <- valid(paste(utils::capture.output(print_value(value)), collapse = "\n"))
   if (!nzchar(text)) return() # a plot, drawn by its print method
   forms <- list(text = text)
   if (is.data.frame(value) || is.matrix(value)) forms$html <- valid(repr::repr_html(value))

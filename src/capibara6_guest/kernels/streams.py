@@ -92,7 +92,9 @@ class KernelStreams:
         process_fd: its pidfd, if known: programs that it started may hold its pipes beyond its end.
     """
 
-    def __init__(self, messages_fd: int, stdout_fd: int, stderr_fd: int, process_fd: int = -1) -> None:
+    def __init__(
+        self, messages_fd: int, stdout_fd: int, stderr_fd: int, process_fd: int = -1
+    ) -> None:
         self._process_fd = process_fd
         self._messages = MessagePipe(messages_fd)
         self._outputs = (OutputPipe(stdout_fd, "stdout"), OutputPipe(stderr_fd, "stderr"))
