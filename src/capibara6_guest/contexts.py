@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from capibara6_guest.agent import Call, Operation
@@ -20,7 +20,7 @@ from capibara6_guest.kernels.output import output_event
 from capibara6_guest.kernels.python import PythonKernel
 from capibara6_guest.kernels.r import RKernel
 from capibara6_guest.kernels.streams import MessageError
-from capibara6_guest.users import find_user
+from capibara6_guest.users import User, find_user
 from capibara6_guest.wire import CallError
 
 INTERRUPT_GRACE_S: Final = 5.0
@@ -29,7 +29,7 @@ _REPLACED: Final = (
     "The code before this one was interrupted, did not heed that in "
     f"{INTERRUPT_GRACE_S:.0f} s, and was ended with its kernel: all variables are lost.\n"
 )
-_STARTED_HERE: Final = {
+_STARTED_HERE: Final[dict[str, Callable[[User, str, Mapping[str, str]], Kernel]]] = {
     "javascript": JavaScriptKernel,
     "typescript": JavaScriptKernel,
     "bash": BashKernel,

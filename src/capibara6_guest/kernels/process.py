@@ -147,7 +147,9 @@ class ProcessKernel(Kernel):
             os.close(fd)
         self._requests_fd = pipes[1]
         os.set_blocking(self._requests_fd, False)
-        self._streams = KernelStreams(*pipes[2::2], os.pidfd_open(self._process.pid))
+        self._streams = KernelStreams(
+            pipes[2], pipes[4], pipes[6], os.pidfd_open(self._process.pid)
+        )
         return self._streams
 
     def _why_not_started(self, cause: OSError) -> str:
