@@ -32,6 +32,7 @@ class TestedSandbox:
     envd_access_token: str = TOKEN
     env: dict[str, str] = field(default_factory=lambda: {"SHARED": "by all"})
     default_user: str = USER
+    default_workdir: str = ""
 
 
 @dataclass
