@@ -15,6 +15,7 @@ from typing import Any, Final
 from capibara6_guest.agent import Call, Operation
 from capibara6_guest.kernels import Kernel
 from capibara6_guest.kernels.bash import BashKernel
+from capibara6_guest.kernels.java import JavaKernel
 from capibara6_guest.kernels.javascript import JavaScriptKernel
 from capibara6_guest.kernels.output import output_event
 from capibara6_guest.kernels.python import PythonKernel
@@ -34,6 +35,7 @@ _STARTED_HERE: Final[dict[str, Callable[[User, str, Mapping[str, str]], Kernel]]
     "typescript": JavaScriptKernel,
     "bash": BashKernel,
     "r": RKernel,
+    "java": JavaKernel,
 }
 
 

@@ -211,7 +211,7 @@ def _check_uv() -> Check:
 
 def _check_languages() -> list[Check]:
     """Look for the languages of the code interpreter that come from this host."""
-    programs = {"R": "R"}
+    programs = {"R": "R", "Java": "jshell"}
     checks = []
     for language, program in programs.items():
         found = shutil.which(program, path="/usr/bin:/bin")

@@ -36,6 +36,7 @@ LANGUAGES: Final = {
     "ts": "typescript",
     "bash": "bash",
     "r": "r",
+    "java": "java",
 }
 # Languages that run in another one's default context, with its variables.
 _HOSTS: Final = {"typescript": "javascript"}
