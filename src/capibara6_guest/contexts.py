@@ -30,7 +30,7 @@ _REPLACED: Final = (
     "The code before this one was interrupted, did not heed that in "
     f"{INTERRUPT_GRACE_S:.0f} s, and was ended with its kernel: all variables are lost.\n"
 )
-_STARTED_HERE: Final[dict[str, Callable[[User, str, Mapping[str, str]], Kernel]]] = {
+_STARTED_HERE: Final[dict[str, Callable[[User, str, Mapping[str, str], int], Kernel]]] = {
     "javascript": JavaScriptKernel,
     "typescript": JavaScriptKernel,
     "bash": BashKernel,
@@ -46,6 +46,7 @@ class Context:
         self.id = context_id
         self.language = language
         self.cwd = cwd
+        self.memory_bytes = 0  # of the sandbox, for kernels that must be told; 0: unknown
         self.kernel: Kernel | None = None
         self.turn = asyncio.Lock()
         self.notice = ""  # for the next execution to show
@@ -148,6 +149,7 @@ class Contexts:
             raise CallError("invalid_argument", f"no kernel for language {language!r}")
         context_id = call.text("id", "") or secrets.token_hex(16)
         self.name(context_id, language, call.text("cwd"))
+        self._contexts[context_id].memory_bytes = int(call.arguments.get("memory_bytes") or 0)
         return self._contexts[context_id].describe()
 
     async def _remove(self, call: Call) -> dict[str, Any]:
@@ -197,7 +199,9 @@ class Contexts:
             starter = _STARTED_HERE.get(context.language)
             if starter is None:
                 raise CallError("failed_precondition", f"context {context.id} has no kernel")
-            context.kernel = starter(find_user("user"), context.cwd, self._env)
+            context.kernel = starter(
+                find_user("user"), context.cwd, self._env, context.memory_bytes
+            )
         return context.kernel
 
 

@@ -32,11 +32,6 @@ def limit_spawned_to(cgroup_fds: tuple[int, ...], rlimits: Sequence[tuple[int, i
     _rlimits = tuple((number, ceiling) for number, ceiling in rlimits)
 
 
-def memory_bytes_max() -> int | None:
-    """Return what bounds the memory of every spawned program, if anything does."""
-    return dict(_rlimits).get(resource.RLIMIT_DATA)
-
-
 def spawn(
     argv: Sequence[str],
     *,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from capibara6_guest.kernels.process import ProcessKernel
 from capibara6_guest.location import package_folder
-from capibara6_guest.spawn import memory_bytes_max, spawn
+from capibara6_guest.spawn import spawn
 
 # A short start counts for more than the last speed; nothing is written outside of the memory.
 _OPTIONS: Final = (
@@ -18,11 +18,11 @@ _OPTIONS: Final = (
     "-Xshare:auto",
     "-XX:+UseSerialGC",
     "-XX:-UsePerfData",
-    "-XX:MaxRAMPercentage=40",
     "-XX:CompressedClassSpaceSize=128m",
     "-XX:ReservedCodeCacheSize=64m",
     "-Dfile.encoding=UTF-8",
 )
+_HEAP_SHARE: Final = 0.4  # of the sandbox's memory
 
 
 class JavaKernel(ProcessKernel):
@@ -55,7 +55,7 @@ class JavaKernel(ProcessKernel):
                 os.fchown(fd, self._user.uid, self._user.gid)
         program = str(package_folder() / "kernels/JavaKernel.java")
         return spawn(
-            ["java", *_options(), program, str(requests), str(messages)],
+            ["java", *self._options(), program, str(requests), str(messages)],
             user=self._user,
             cwd=self._cwd,
             env=self._env,
@@ -81,8 +81,7 @@ class JavaKernel(ProcessKernel):
         encoded = (b64encode(word.encode("utf-8", "replace")) for word in words)
         return b" ".join((str(number).encode(), *encoded)) + b"\n"
 
-
-def _options() -> tuple[str, ...]:
-    """Return the options; the heap is a part of what the sandbox may use, which Java cannot see."""
-    limit = memory_bytes_max()
-    return _OPTIONS if limit is None else (*_OPTIONS, f"-XX:MaxRAM={limit}")
+    def _options(self) -> tuple[str, ...]:
+        """Return the options; the heap is a part of what the sandbox may use, unseen by Java."""
+        heap_kib = int(self._memory_bytes * _HEAP_SHARE) // 1024
+        return (*_OPTIONS, f"-Xmx{heap_kib}k") if heap_kib else _OPTIONS

@@ -45,12 +45,14 @@ class ProcessKernel(Kernel):
         user: runs the process.
         cwd: where it starts.
         env: exactly its environment.
+        memory_bytes: what the sandbox may use; 0 if unknown.
     """
 
     language: str
 
-    def __init__(self, user: User, cwd: str, env: Mapping[str, str]) -> None:
+    def __init__(self, user: User, cwd: str, env: Mapping[str, str], memory_bytes: int = 0) -> None:
         self._user, self._cwd, self._env = user, cwd, dict(env)
+        self._memory_bytes = memory_bytes
         self._process: Popen[bytes] | None = None
         self._streams: KernelStreams | None = None
         self._requests_fd = -1

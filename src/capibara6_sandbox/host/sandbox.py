@@ -246,7 +246,10 @@ class Sandbox:
         if language == "python":
             context_id = await self._add_python_kernel(cwd)
             return {"id": context_id, "language": language, "cwd": cwd}
-        return await self.guest.request("contexts.create", language=language, cwd=cwd)
+        memory_bytes = self.machine.blueprint.template.limits.memory_bytes
+        return await self.guest.request(
+            "contexts.create", language=language, cwd=cwd, memory_bytes=memory_bytes
+        )
 
     async def remove_context(self, context_id: str) -> None:
         """End a context; a default one is made again at its next use.
