@@ -22,7 +22,7 @@ _OPTIONS: Final = (
     "-XX:ReservedCodeCacheSize=64m",
     "-Dfile.encoding=UTF-8",
 )
-_HEAP_SHARE: Final = 0.4  # of the sandbox's memory
+HEAP_SHARE: Final = 0.4  # of the sandbox's memory
 
 
 class JavaKernel(ProcessKernel):
@@ -83,5 +83,5 @@ class JavaKernel(ProcessKernel):
 
     def _options(self) -> tuple[str, ...]:
         """Return the options; the heap is a part of what the sandbox may use, unseen by Java."""
-        heap_kib = int(self._memory_bytes * _HEAP_SHARE) // 1024
+        heap_kib = int(self._memory_bytes * HEAP_SHARE) // 1024
         return (*_OPTIONS, f"-Xmx{heap_kib}k") if heap_kib else _OPTIONS

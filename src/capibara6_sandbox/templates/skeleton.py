@@ -66,14 +66,14 @@ def lay_skeleton(rootfs: Path, python_prefix: str) -> None:
     _write_etc(rootfs / "etc")
 
 
-def missing_languages() -> list[str]:
+def missing_languages(etc: Path = Path("/etc")) -> list[str]:
     """Return those optional languages whose settings this host lacks.
 
     A template has the settings of the day when it was built: one of before an installation of a
     language cannot run it.
     """
     settings = {"r": "R", "java": "java-*-openjdk"}
-    return [name for name, folder in settings.items() if not any(Path("/etc").glob(folder))]
+    return [name for name, folder in settings.items() if not any(etc.glob(folder))]
 
 
 def write_owned(path: Path, user_folders: Iterable[str]) -> None:
