@@ -35,6 +35,10 @@ _TYPES = (
 _STILL_THERE = ("create", "chmod", "write")
 
 
+def _same(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
+    return all(earlier[field] == later[field] for field in ("name", "type"))
+
+
 class Watcher:
     """Collects events {"name", "type", "entry"?}; names are relative to the watched directory.
 
@@ -148,6 +152,8 @@ class Watcher:
             self._events.clear()
             self._overflowed = True
         event: dict[str, Any] = {"name": name, "type": kind}
+        if kind == "write" and self._events and _same(self._events[-1], event):
+            self._events.pop()  # as the kernel does while nobody reads: one write is one event
         if self._with_entries and kind in _STILL_THERE:
             try:
                 event["entry"] = EntryReader().describe(os.path.join(self._root, name))

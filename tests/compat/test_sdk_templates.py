@@ -1,6 +1,5 @@
 """Template.build and all about templates, through the published SDK."""
 
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from e2b import Sandbox, Template, wait_for_file
 from e2b.exceptions import BuildException, SandboxException
 from e2b.template.types import TemplateBuildStatus
 
-from support.sandbox_server import SandboxServer, wait_until
+from support.sandbox_server import SandboxServer, data_folder, wait_until
 
 
 @pytest.fixture
@@ -347,10 +346,7 @@ def test_a_template_in_use_is_not_deleted(sandbox_server: SandboxServer, name: s
 
 
 def test_a_template_outlives_its_server_and_a_step_has_an_end(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "templates").symlink_to(Path(os.environ["CAPIBARA6_HOME"], "templates"))
-    arguments = ("--data", str(home), "--build-step-timeout", "1", "--pool", "0")
+    arguments = ("--data", str(data_folder(tmp_path)), "--build-step-timeout", "1", "--pool", "0")
     server = SandboxServer(arguments).start()
     try:
         marked = Template().from_base_image().run_cmd("echo kept > mark")

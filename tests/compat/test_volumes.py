@@ -12,19 +12,14 @@ from e2b import Secret, Volume
 from e2b.exceptions import NotFoundException, SandboxException, SecretNotFoundException
 from e2b_code_interpreter import Sandbox
 
-from support.sandbox_server import SandboxServer
+from support.sandbox_server import SandboxServer, data_folder
 
 VALUE = "sk-very-private-8f3a"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder whose templates are those that were built already."""
-    home = tmp_path_factory.mktemp("home")
-    built = Path(os.environ.get("CAPIBARA6_HOME") or Path.home() / ".local/share/capibara6")
-    (built / "templates").mkdir(parents=True, exist_ok=True)
-    (home / "templates").symlink_to(built / "templates")
-    return home
+    return data_folder(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

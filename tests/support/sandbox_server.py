@@ -2,9 +2,11 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -29,9 +31,13 @@ class SandboxServer:
     url: str = field(init=False, default="")
     key: str = field(init=False, default="")
     log_lines: list[str] = field(init=False, default_factory=list)
+    own_data: Path | None = field(init=False, default=None)
 
     def start(self) -> "SandboxServer":
-        """Start it and wait until it is ready."""
+        """Start it and wait until it is ready; in a data folder of its own unless one is named."""
+        if "--data" not in self.arguments:
+            self.own_data = self.own_data or data_folder(Path(tempfile.mkdtemp()))
+            self.arguments = (*self.arguments, "--data", str(self.own_data))
         self.process = subprocess.Popen(
             [*self.wrapper, *SERVE, "--port", "0", *self.arguments],
             env={**os.environ, "PYTHONPATH": _source(), **self.environment},
@@ -76,6 +82,8 @@ class SandboxServer:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
+        if self.own_data is not None and self.own_data.exists():  # stopping twice is allowed
+            shutil.rmtree(self.own_data)
         return status
 
     def descendants(self) -> list[int]:
@@ -105,6 +113,14 @@ class SandboxServer:
             if target.endswith("/lock") and "/c6-" in target:
                 return Path(target).parent
         raise AssertionError("the server holds no lock")
+
+
+def data_folder(empty: Path) -> Path:
+    """Make `empty` a data folder whose templates are those that were built already."""
+    built = Path(os.environ.get("CAPIBARA6_HOME") or Path.home() / ".local/share/capibara6")
+    (built / "templates").mkdir(parents=True, exist_ok=True)
+    (empty / "templates").symlink_to(built / "templates")
+    return empty
 
 
 def _source() -> str:
