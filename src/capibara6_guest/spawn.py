@@ -43,10 +43,12 @@ def spawn(
     stderr: Stream = subprocess.PIPE,
     pass_fds: Sequence[int] = (),
     terminal: bool = False,
+    reserved_bytes: int = 0,
 ) -> "subprocess.Popen[bytes]":
     """Start `argv` as `user`, leader of a session of its own, with exactly `env`.
 
-    With `terminal`, standard input is a terminal and becomes the session's own.
+    With `terminal`, standard input is a terminal and becomes the session's own. `reserved_bytes`
+    are addresses that the program reserves and never fills, though RLIMIT_DATA counts them.
 
     Raises:
         OSError: the program or the working directory does not exist or may not be used.
@@ -65,7 +67,7 @@ def spawn(
         group=user.gid if privileged else None,
         extra_groups=[user.gid] if privileged else None,
         # The agent has a single thread, so running Python between fork and exec is safe.
-        preexec_fn=_join_limits_on_terminal if terminal else _join_limits,
+        preexec_fn=lambda: _join_limits(reserved_bytes, terminal=terminal),
     )
     _spawned[child.pid] = child
     return child
@@ -85,13 +87,11 @@ def reap() -> None:
             child.returncode = os.waitstatus_to_exitcode(status)
 
 
-def _join_limits_on_terminal() -> None:
-    _join_limits()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-def _join_limits() -> None:
+def _join_limits(reserved_bytes: int, *, terminal: bool) -> None:
     for fd in _cgroup_fds:
         os.write(fd, b"0")
-    for number, ceiling in _rlimits:
+    for number, limit in _rlimits:
+        ceiling = limit + reserved_bytes if number == resource.RLIMIT_DATA else limit
         resource.setrlimit(number, (ceiling, ceiling))
+    if terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -127,11 +127,17 @@ def _source() -> str:
     return str(Path(__file__).parents[2] / "src")
 
 
+def _threads(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").glob("*/children"))
+    except FileNotFoundError:  # it has ended meanwhile
+        return []
+
+
 def _descendants(pid: int) -> list[int]:
     found, todo = [], [pid]
     while todo:
-        children = Path(f"/proc/{todo[0]}/task").glob("*/children")
-        below = [int(child) for path in children for child in _read(path).split()]
+        below = [int(child) for path in _threads(todo[0]) for child in _read(path).split()]
         todo = todo[1:] + below
         found += below
     return found

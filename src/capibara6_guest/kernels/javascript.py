@@ -14,6 +14,7 @@ from capibara6_guest.spawn import spawn
 
 _OPTIONS: Final = ("--no-warnings", "--experimental-import-meta-resolve")
 
+_CODE_BYTES: Final = 512 * 1024 * 1024  # what V8 sets aside for machine code at its start
 # Node.js keeps only low descriptors from the programs that it starts, so ours become 3, 4 and 5,
 # by way of three that are free.
 _START: Final = """\
@@ -56,6 +57,7 @@ class JavaScriptKernel(ProcessKernel):
                 stdout=out,
                 stderr=err,
                 pass_fds=fds,
+                reserved_bytes=_CODE_BYTES,
             )
         except OSError:
             self._close()
