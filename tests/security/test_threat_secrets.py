@@ -1,7 +1,6 @@
 """T-SEC: a secret's value is never read back."""
 
 import os
-from pathlib import Path
 
 import httpx
 import pytest
@@ -29,8 +28,7 @@ def test_a_value_stands_nowhere_but_in_its_file(sandbox_server: SandboxServer) -
     assert [reply.status_code for reply in replies] == [201, 200, 200, 409, 400, 400, 400]
     assert VALUE not in "".join(reply.text for reply in replies)
     assert VALUE not in "".join(sandbox_server.log_lines)
-    home = Path(os.environ.get("CAPIBARA6_HOME") or Path.home() / ".local/share/capibara6")
-    file = home / "secrets" / f"{made.json()['secretID']}.json"
+    file = sandbox_server.own_data / "secrets" / f"{made.json()['secretID']}.json"
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert httpx.delete(f"{url}/{name}", headers=headers).status_code == 204
     assert not file.exists()

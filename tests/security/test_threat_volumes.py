@@ -106,8 +106,7 @@ def test_contents_open_to_their_own_token_only(
 
 @pytest.mark.threat("T-VOL-2")
 def test_only_the_servers_user_reaches_the_files(sandbox_server: SandboxServer) -> None:
-    home = Path(os.environ.get("CAPIBARA6_HOME") or Path.home() / ".local/share/capibara6")
-    status = (home / "volumes").stat()
+    status = (sandbox_server.own_data / "volumes").stat()
     assert stat.S_IMODE(status.st_mode) == 0o700
     assert status.st_uid == os.geteuid()
 
