@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import { FileNotFoundError, InvalidArgumentError, SandboxError } from 'e2b'
 
-import { withSandbox } from './sandboxes.mjs'
+import { ROOT, withSandbox } from './sandboxes.mjs'
 
 const BYTES = new Uint8Array(1 << 20).map((_, n) => n % 251)
 
@@ -20,7 +20,7 @@ test('text goes in and out', () =>
     assert.equal(await files.read('made/on/the/way.txt'), 'ñandú\n')
     assert.equal(await files.read('made/on/the/way.txt', { gzip: true }), 'ñandú\n')
     await files.write('as-root', 'r', { user: 'root' })
-    assert.equal((await files.getInfo('/root/as-root')).owner, 'root')
+    assert.equal((await files.getInfo('/root/as-root')).owner, ROOT)
   }))
 
 const comesBack = (data) =>

@@ -3,6 +3,9 @@ import { Sandbox } from '@e2b/code-interpreter'
 
 const LIFE_MS = 60_000
 
+/** Whom a sandbox's root is: of a server without ranges of ids, its one user. */
+export const ROOT = process.getuid() === 0 ? 'root' : 'user'
+
 /** Run `use` with a sandbox of its own, and end the sandbox whatever happens. */
 export async function withSandbox(use, options = {}) {
   const sandbox = await Sandbox.create({ timeoutMs: LIFE_MS, ...options })
