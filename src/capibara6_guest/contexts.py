@@ -140,6 +140,12 @@ class Contexts:
         """Make a place for a kernel, which starts, or is adopted, later."""
         self._contexts[context_id] = Context(context_id, language, cwd)
 
+    async def end(self) -> None:
+        """End all kernels and forget their contexts."""
+        for context in self._contexts.values():
+            await _end_kernel(context)
+        self._contexts.clear()
+
     async def _list(self, call: Call) -> dict[str, Any]:
         return {"contexts": [context.describe() for context in self._contexts.values()]}
 

@@ -70,9 +70,28 @@ class Connection:
         request: dict[str, Any] = json.loads(line)
         return request
 
+    def close(self) -> None:
+        """Give the socket back."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
     def fileno(self) -> int:
         """Return the socket's descriptor."""
         return self._socket.fileno() if self._socket is not None else -1
+
+
+def rehearse() -> None:
+    """Run what every kernel runs at its start, once before the forks, as agents do."""
+    ours, theirs = socket.socketpair()
+    connection = Connection()
+    with ours:
+        connection.open(theirs.detach())
+        ours.sendall(b'{"code": "", "env": {}, "environment": {}}\n')
+        connection.receive()
+        connection.close()
+    _set_environment({})
+    OutputStream(1, "stdout")
 
 
 class PythonKernel:

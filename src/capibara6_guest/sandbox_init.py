@@ -143,6 +143,23 @@ async def rehearse() -> None:
     with ours, theirs, listener:
         ours.send(json.dumps({"env": {"PATH": os.defpath}}).encode())
         _take_order(theirs, contexts, asyncio.Event(), Programs())
+        await _rehearse_adoption(ours, theirs, contexts)
         serving = asyncio.create_task(Agent(operations(contexts)).serve(listener))
         await asyncio.sleep(0)
         serving.cancel()
+
+
+async def _rehearse_adoption(
+    ours: socket.socket, theirs: socket.socket, contexts: Contexts
+) -> None:
+    kernel, agent_side = socket.socketpair()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    with kernel, agent_side:
+        context = {"context_id": "rehearsal", "language": "javascript", "cwd": "/"}
+        ours.send(json.dumps({"context": context}).encode())
+        _take_order(theirs, contexts, asyncio.Event(), Programs())
+        adoption = json.dumps({"adopt": "rehearsal", "cwd": "/"}).encode()
+        socket.send_fds(ours, [adoption], [agent_side.fileno(), nothing, nothing])
+        _take_order(theirs, contexts, asyncio.Event(), Programs())
+        await contexts.end()
+    os.close(nothing)

@@ -59,6 +59,8 @@ class KernelZygote:
             importlib.import_module(module)
         python_fork.warm(self._shell)
         python_fork.after_fork(self._shell)
+        python_kernel.rehearse()
+        python_kernel.rehearse()
         self._filter = seccomp.build_filter(asks_for_setns=True)
         self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         sys.path = [entry for entry in sys.path if not entry.startswith("/opt/capibara6")]
