@@ -1,5 +1,6 @@
 """Fixtures that several kinds of test share."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "sandbox_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(START_TIMEOUT_S))
             return
+
+
+def pytest_sessionstart() -> None:
+    """Let the programs under test be interrupted, even if a shell runs pytest in its background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

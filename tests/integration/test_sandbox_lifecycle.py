@@ -1,5 +1,6 @@
 """Sandboxes through the published SDK, and what is left of them: nothing."""
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,3 +120,21 @@ def _steady_fds(server: SandboxServer) -> int:
         except FileNotFoundError:
             continue
     return sum(1 for name in names if not name.startswith("socket:"))
+
+
+def test_programs_heed_signals_that_the_server_was_started_to_ignore(server: SandboxServer) -> None:
+    in_background = SandboxServer(wrapper=("sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh"))
+    in_background.start()
+    try:
+        sandbox = Sandbox.create(**in_background.sdk)
+        interrupted = sandbox.run_code("kill -INT $$; echo survived", language="bash")
+        ignored = "grep SigIgn /proc/self/status"
+        of_program = sandbox.commands.run(ignored).stdout.split()[1]
+        of_shell = sandbox.run_code(ignored, language="bash").logs.stdout[0].split()[1]
+    finally:
+        in_background.stop()
+
+    heeded = sum(1 << number - 1 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT))
+    assert int(of_program, 16) & heeded == 0
+    assert int(of_shell, 16) & heeded == 0
+    assert "survived" not in "".join(interrupted.logs.stdout)
