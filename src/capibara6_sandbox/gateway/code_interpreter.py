@@ -24,8 +24,8 @@ from capibara6_sandbox.errors import (
 from capibara6_sandbox.gateway.bodies import Variables, read_model
 from capibara6_sandbox.gateway.execution_stream import EventReply, ExecutionStream
 from capibara6_sandbox.gateway.failures import STATUSES, sandbox_gone
+from capibara6_sandbox.host.blueprint import HOME
 from capibara6_sandbox.host.guest_client import GuestLostError
-from capibara6_sandbox.host.machine import HOME
 from capibara6_sandbox.host.sandbox import Sandbox
 
 LANGUAGES: Final = {

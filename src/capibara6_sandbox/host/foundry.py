@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from capibara6_sandbox.errors import StartError
+from capibara6_sandbox.host.blueprint import Blueprint
 from capibara6_sandbox.host.egress import EgressClient, NetworkSettings
 from capibara6_sandbox.host.instance import (
     INSTANCE_PREFIX,
@@ -24,7 +25,7 @@ from capibara6_sandbox.host.instance import (
     run_folder,
 )
 from capibara6_sandbox.host.layers import LayerSpace
-from capibara6_sandbox.host.machine import Blueprint, Machine
+from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.parents import Parents
 from capibara6_sandbox.host.secret_store import SecretStore
 from capibara6_sandbox.host.volumes import Volumes

@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from capibara6_guest.python_carry import FDS
 from capibara6_sandbox.errors import StartError
+from capibara6_sandbox.host.hosted_kernel import HostedKernel
 from capibara6_sandbox.host.kernel_gate import ForkOrder
-from capibara6_sandbox.host.machine import HostedKernel, Machine
+from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.sandbox import Sandbox
 
 _REPORT_TIMEOUT_S: Final = 10.0
@@ -82,7 +83,7 @@ async def _carry(source: Machine, fork: Machine, context_id: str, kernel: Hosted
             raise StartError("The fork's namespaces are not there.")
         kernel.gate.order = ForkOrder(kernel.pid, fork.cgroup.move)
         try:
-            await source.fork_kernel(context_id, fds)
+            await source.control.fork_kernel(context_id, fds)
         finally:
             kernel.gate.order = None
         reporter.close()
@@ -92,7 +93,7 @@ async def _carry(source: Machine, fork: Machine, context_id: str, kernel: Hosted
         await _check(fork, pid)
         report.send(b"1")
         reading = [ours.fileno(), outputs[0][0], outputs[1][0]]
-        await fork.adopt(context_id, kernel.cwd, reading, _notice(said))
+        await fork.control.adopt(context_id, kernel.cwd, reading, _notice(said))
 
 
 def _notice(said: bytes) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import ConflictError, LayerError, NotFoundError, StartError
+from capibara6_sandbox.host import pausing
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.machine import Machine
@@ -53,7 +54,7 @@ class Lifecycle:
                 raise ConflictError(text)
             async with self._step(sandbox, State.PAUSING, State.PAUSED):
                 if memory:
-                    await sandbox.machine.pause()
+                    await pausing.pause(sandbox.machine)
                 else:
                     await self._put_away(sandbox)
             sandbox.ends_at = datetime.now(UTC)
@@ -77,7 +78,7 @@ class Lifecycle:
                 if sandbox.has_machine and not memory:
                     await self._put_away(sandbox)
                 if sandbox.has_machine:
-                    await sandbox.machine.resume()
+                    await pausing.resume(sandbox.machine)
                 else:
                     await self._start_again(sandbox)
             sandbox.live(timeout_s)
@@ -95,12 +96,12 @@ class Lifecycle:
                 raise NotFoundError(f"Sandbox {sandbox.id} is not running")
             async with self._step(sandbox, State.SNAPSHOTTING, State.RUNNING):
                 machine = sandbox.machine
-                await machine.hold_still()
+                await pausing.hold_still(machine)
                 try:
                     return await self._foundry.save(machine)
                 finally:
                     if not machine.ended.is_set():
-                        await machine.let_go()
+                        await pausing.let_go(machine)
 
     async def put_away(self, sandbox: Sandbox) -> None:
         """Turn a sandbox that is paused with its memory into one of which the files are left.
@@ -137,7 +138,7 @@ class Lifecycle:
         """Save a sandbox's files and its record, then end its machine."""
         machine = sandbox.machine
         if not machine.guest.parked:
-            await machine.hold_still()
+            await pausing.hold_still(machine)
         try:
             layers = await self._foundry.save(machine)
             try:
@@ -147,7 +148,7 @@ class Lifecycle:
                 raise
         except BaseException:
             if not (machine.ended.is_set() or machine.guest.parked):
-                await machine.let_go()
+                await pausing.let_go(machine)
             raise
         await asyncio.shield(self._foundry.take_back(machine))
 
@@ -172,7 +173,7 @@ class Lifecycle:
         sandbox.attach(machine)
         try:
             self._foundry.apply_policy(machine, sandbox.request.policy)
-            machine.set_environment(sandbox.env)
+            machine.control.set_environment(sandbox.env)
             await sandbox.mount_volumes(self._foundry.volumes)
             await sandbox.start_default_contexts()
         except BaseException:

@@ -13,8 +13,10 @@ import structlog
 
 from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import StartError
+from capibara6_sandbox.host.blueprint import HOME
 from capibara6_sandbox.host.guest_client import GuestClient, GuestLostError
-from capibara6_sandbox.host.machine import HOME, Machine
+from capibara6_sandbox.host.kernel_starting import add_python_kernel
+from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.parents import Parents
 from capibara6_sandbox.host.records import SandboxRecord, VolumeMount
 from capibara6_sandbox.host.states import VISIBLE, State, check_step
@@ -149,7 +151,7 @@ class Sandbox:
         self._take_defaults(request.template)
         self.env = dict(request.env)
         if self.env:
-            self.machine.set_environment(self.env)
+            self.machine.control.set_environment(self.env)
         if request.secure:
             self.envd_access_token = secrets.token_hex(16)
         if not request.allow_public_traffic:
@@ -223,7 +225,9 @@ class Sandbox:
 
     def add_javascript(self) -> None:
         """Name the JavaScript kernel, which starts with its first use."""
-        self.default_context_ids["javascript"] = self.machine.name_context("javascript", HOME)
+        self.default_context_ids["javascript"] = self.machine.control.name_context(
+            "javascript", HOME
+        )
 
     async def default_context(self, language: str) -> str:
         """Return the id of a language's default context; it is made at its first use."""
@@ -293,7 +297,7 @@ class Sandbox:
 
     async def _add_python_kernel(self, cwd: str, context_id: str = "", notice: str = "") -> str:
         zygote = await self._parents.zygote(self._environment.name)
-        return await self.machine.add_python_kernel(zygote, cwd, context_id, self.env, notice)
+        return await add_python_kernel(self.machine, zygote, cwd, context_id, self.env, notice)
 
     async def revive_context(self, context_id: str) -> None:
         """Give a context whose kernel is gone a fresh one, once, whoever asks how often.
