@@ -62,6 +62,7 @@ class Process:
         self.command = command
         self.pid = popen.pid
         self.output = Output()
+        self.printed_bytes = dict.fromkeys(outputs, 0)  # by stream
         self.end: End | None = None
         self.expired = False
         self._popen = popen
@@ -176,6 +177,7 @@ class Process:
 
     async def _pump(self, stream: str, fd: int) -> None:
         async for data in _chunks(fd):
+            self.printed_bytes[stream] += len(data)
             await self.output.publish((stream, data))
             await asyncio.sleep(0 if self.output.heard else UNHEARD_PAUSE_S)
 

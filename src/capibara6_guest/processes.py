@@ -14,6 +14,7 @@ from typing import Any
 from capibara6_guest import terminals
 from capibara6_guest.agent import Call, Operation
 from capibara6_guest.launching import launch
+from capibara6_guest.notes import Notes
 from capibara6_guest.output import Chunk, Listener, chunk_event
 from capibara6_guest.process import Process
 from capibara6_guest.wire import CallError
@@ -30,6 +31,7 @@ class ProcessTable:
         self._running: dict[int, Process] = {}
         self._ended: dict[int, Process] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._notes = Notes()
 
     def operations(self) -> dict[str, Operation]:
         """Return what callers can do with the table."""
@@ -41,6 +43,7 @@ class ProcessTable:
             "process.update": self.update,
             "process.close_stdin": self.close_stdin,
             "process.signal": self.signal,
+            **self._notes.operations(),
         }
 
     async def start(self, call: Call) -> dict[str, Any]:
@@ -52,7 +55,9 @@ class ProcessTable:
         """
         process = launch(call)
         listener, _ = process.output.listen()
-        self._register(process, _seconds(call.arguments))
+        limit_s = _seconds(call.arguments)
+        self._notes.started(process, call.arguments.get("env") or {}, limit_s)
+        self._register(process, limit_s)
         end = await _relay(call, process, listener, [])
         if process.expired:
             raise CallError("deadline_exceeded", f"process {process.pid} ran over its time")
@@ -159,6 +164,7 @@ class ProcessTable:
             if deadline is not None:
                 deadline.cancel()
             del self._running[process.pid]
+            self._notes.ended(process)
             self._ended[process.pid] = process
             loop.call_later(KEPT_S, self._drop, process)
             while len(self._ended) > KEPT_MAX:

@@ -21,6 +21,7 @@ from capibara6_sandbox.gateway.descriptions import describe, detail, handle
 from capibara6_sandbox.gateway.keys import KeyMiddleware
 from capibara6_sandbox.gateway.life_calls import LifeCalls, check_timeout, path_id
 from capibara6_sandbox.gateway.listing import Page, select_sandboxes
+from capibara6_sandbox.gateway.logs import LogCalls
 from capibara6_sandbox.gateway.metrics import samples
 from capibara6_sandbox.gateway.network_calls import NetworkCalls, policy_of
 from capibara6_sandbox.gateway.secrets import SecretCalls
@@ -58,6 +59,7 @@ def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int
             Route("/templates/{id:path}", control.remove_template, methods=["DELETE"]),
             *CopyCalls(copies, keeper, domain, timeout_s_max).routes(),
             *NetworkCalls(keeper).routes(),
+            *LogCalls(keeper).routes(),
             Route("/sandboxes/{id}/metrics", control.metrics, methods=["GET"]),
             *VolumeCalls(keeper.foundry.volumes).routes(),
             *SecretCalls(keeper.foundry.secrets).routes(),

@@ -60,6 +60,7 @@ class Copies:
         reference = Reference.parse(name) if name is not None else Reference("", "")
         if reference.name in TEMPLATES:
             raise BadRequestError(f"'{reference.name}' is the name of a template.")
+        self._keeper.journal.note(sandbox.id, "Checkpointing sandbox")
         layers = await self._keeper.lifecycle.capture(sandbox)
         record = SnapshotRecord(
             id=new_id(),
@@ -117,6 +118,7 @@ class Copies:
             NotFoundError: it does not run.
             StartError: its files could not be saved.
         """
+        self._keeper.journal.note(sandbox.id, "Forking sandbox", count=count)
         layers = await self._keeper.lifecycle.capture(sandbox)
         request = replace(
             sandbox.request,

@@ -24,6 +24,7 @@ from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S, Workshop
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
+from capibara6_sandbox.host.journal import Journal
 from capibara6_sandbox.host.lifecycle import Lifecycle
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.pool import Pool
@@ -62,6 +63,7 @@ class Keeper:
     def __init__(self, settings: KeeperSettings) -> None:
         self._settings = settings
         self.foundry = Foundry(settings.data, settings.network)
+        self.journal = Journal()
         self._sandboxes: dict[str, Sandbox] = {}
         self._deadlines: dict[str, Deadline] = {}
         self._creating = 0  # asked for, and not among the sandboxes yet
@@ -160,6 +162,7 @@ class Keeper:
         self.foundry.apply_policy(sandbox.machine, request.policy)
         self._sandboxes[sandbox.id] = sandbox
         self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
+        self.journal.note(sandbox.id, "Sandbox created", end_time=sandbox.ends_at.isoformat())
         return sandbox
 
     async def _take(
@@ -238,9 +241,12 @@ class Keeper:
         await asyncio.shield(self._track(self._pause(sandbox, memory=memory)))
 
     async def _pause(self, sandbox: Sandbox, *, memory: bool) -> None:
+        await self.journal.collect(sandbox)  # a paused agent answers nobody
+        self.journal.note(sandbox.id, "Pausing sandbox")
         await self.lifecycle.pause(sandbox, memory=memory)
         if sandbox.state is State.PAUSED:
             self._cancel_deadline(sandbox)
+            self.journal.note(sandbox.id, "Sandbox paused")
 
     async def resume(self, sandbox: Sandbox, timeout_s: float, *, memory: bool = True) -> bool:
         """Let a paused sandbox go on for `timeout_s`; return False if it runs already.
@@ -252,6 +258,8 @@ class Keeper:
         if resumed and sandbox.state is State.RUNNING:
             self._cancel_deadline(sandbox)
             self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
+            end_time = sandbox.ends_at.isoformat()
+            self.journal.note(sandbox.id, "Sandbox resumed", end_time=end_time)
         return resumed
 
     async def kill(self, sandbox_id: str) -> None:
@@ -283,11 +291,15 @@ class Keeper:
         self._sandboxes.pop(sandbox.id, None)
         self._cancel_deadline(sandbox)
         _log.info("sandbox_ended", sandbox_id=sandbox.id, why=why)
+        self.journal.note(sandbox.id, "Killing sandbox", kill_reason=why)
         sandbox.step(State.ENDED)
         return self._track(self._clear(sandbox))
 
     async def _clear(self, sandbox: Sandbox) -> None:
+        await self.journal.collect(sandbox)
         await self._dispose(sandbox)
+        self.journal.note(sandbox.id, "Sandbox stopped")
+        self.journal.close(sandbox.id)
         async with sandbox.turn:  # what is under way finds it ended
             await self.lifecycle.forget(sandbox)
 

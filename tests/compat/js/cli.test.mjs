@@ -66,6 +66,39 @@ test('metrics', () =>
     assert.match(stdout, /cpuUsedPct/)
   }))
 
+test('logs', () =>
+  withSandbox(async ({ sandboxId, commands }) => {
+    await commands.run('echo told')
+    const { status, stdout } = await e2b(['sandbox', 'logs', '--format', 'json', sandboxId])
+    assert.equal(status, 0)
+    const entries = stdout.trim().split('\n').map((line) => JSON.parse(line))
+    assert.equal(entries[0].message, 'Sandbox created')
+    const started = entries.find(({ event_type }) => event_type === 'process_start')
+    assert.match(started.command, /echo told/)
+    assert.ok(entries.some(({ event_type, exit_code }) => event_type === 'process_end' && exit_code === 0))
+  }))
+
+test('logs of one logger', () =>
+  withSandbox(async ({ sandboxId, commands }) => {
+    await commands.run('true')
+    const { stdout } = await e2b(['sandbox', 'logs', '--loggers', 'process', '--format', 'json', sandboxId])
+    const loggers = stdout.trim().split('\n').map((line) => JSON.parse(line).logger)
+    assert.deepEqual([...new Set(loggers)], ['process'])
+  }))
+
+test('logs that are followed until the sandbox is closed', () =>
+  withSandbox(async (sandbox) => {
+    const following = e2b(['sandbox', 'logs', '--follow', sandbox.sandboxId])
+    await new Promise((resolve) => setTimeout(resolve, 2_000))
+    await sandbox.commands.run('echo later')
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    await sandbox.kill()
+    const { status, stdout } = await following
+    assert.equal(status, 0)
+    assert.match(stdout, /echo later/)
+    assert.match(stdout, /closed/)
+  }))
+
 test('kill', async () => {
   const { sandboxId } = await Sandbox.create({ timeoutMs: 60_000 })
   assert.equal((await e2b(['sandbox', 'kill', sandboxId])).status, 0)
