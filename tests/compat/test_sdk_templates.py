@@ -174,6 +174,56 @@ def test_the_start_command_runs_before_a_client_gets_its_sandbox(
         sandbox.kill()
 
 
+def test_the_start_command_runs_again_after_a_cold_start(
+    sandbox_server: SandboxServer, name: str
+) -> None:
+    start = "echo again >> starts; exec sleep 1234"
+    ready = "pgrep -fx 'sleep 1234'"
+    template = Template().from_base_image().set_start_cmd(start, ready)
+    Template.build(template, name, **sandbox_server.sdk)
+    sandbox = Sandbox.create(name, **sandbox_server.sdk)
+    try:
+        sandbox.pause(mode="filesystem")
+        again = sandbox.connect()
+        assert again.files.read("starts") == "again\nagain\n"
+        assert again.commands.run(ready).stdout.strip()
+    finally:
+        sandbox.kill()
+
+
+def test_variables_of_a_template_are_its_sandboxes_unless_a_client_sets_them(
+    sandbox_server: SandboxServer, name: str
+) -> None:
+    template = Template().from_base_image().set_envs({"COLOUR": "red", "SHAPE": "round"})
+    Template.build(template, name, min_free_disk_mb=2048, **sandbox_server.sdk)
+    sandbox = Sandbox.create(name, envs={"SHAPE": "square"}, **sandbox_server.sdk)
+    try:
+        assert sandbox.commands.run("echo $COLOUR $SHAPE").stdout == "red square\n"
+        size_kb = sandbox.commands.run("df --output=size / | tail -1").stdout
+        assert int(size_kb) >= 2048 * 1024
+    finally:
+        sandbox.kill()
+
+
+def test_a_builds_log_is_paged_by_time(sandbox_server: SandboxServer, name: str) -> None:
+    template = Template().from_base_image().run_cmd(f"echo {name}; echo oops >&2")
+    built = Template.build(template, name, **sandbox_server.sdk)
+    url = f"{sandbox_server.url}/templates/{built.template_id}/builds/{built.build_id}/logs"
+
+    def page(**query: Any) -> list[str]:
+        reply = httpx.get(url, params=query, headers={"X-API-KEY": sandbox_server.key})
+        assert reply.status_code == 200, reply.text
+        return [entry["message"] for entry in reply.json()["logs"]]
+
+    lines = page()
+    assert any(line.endswith("[stderr]: oops") for line in lines)
+    assert page(direction="backward") == lines[::-1]
+    assert page(limit=2) == lines[:2]
+    assert page(level="error") == []
+    assert page(cursor=1) == lines
+    assert page(cursor=1, direction="backward") == []
+
+
 @pytest.mark.parametrize(
     ("command", "user", "words"),
     [

@@ -131,7 +131,7 @@ class Control:
         if name in TEMPLATES:
             return TEMPLATES[name], {}
         if (own := self._keeper.workshop.resolve(name)) is not None:
-            return own, {}
+            return own, dict(own.env)
         found = self._copies.template(name)
         if found is None:
             known = ", ".join(TEMPLATES)

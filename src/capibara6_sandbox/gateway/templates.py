@@ -2,7 +2,7 @@
 
 import urllib.parse
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -20,8 +20,12 @@ from capibara6_sandbox.host.builds.workshop import Workshop, tag_times
 from capibara6_sandbox.isolation.limits import MIB
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
-_OFFSET_MAX: Final = 1 << 31
+_DISK_MB_MAX: Final = 1 << 20  # that may be asked for; the sandbox's memory bounds it before
+_NUMBER_MAX: Final = 1 << 53
 _NO_BUILD: Final = "00000000-0000-0000-0000-000000000000"  # what nobody built here
+
+
+DiskSize = Annotated[int, Field(ge=0, le=_DISK_MB_MAX)]
 
 
 class BuildOrder(BaseModel):
@@ -33,6 +37,7 @@ class BuildOrder(BaseModel):
     tags: list[str] = Field(default_factory=list, max_length=100)
     cpuCount: int | None = None  # noqa: N815 - names of the wire
     memoryMB: int | None = None  # noqa: N815
+    minFreeDiskMb: DiskSize | None = None  # noqa: N815
 
 
 class TagOrder(BaseModel):
@@ -80,6 +85,7 @@ class TemplateCalls:
             Route("/templates/{id}/files/{hash}", self.upload, methods=["PUT"]),
             Route(f"/v2{build}", self.begin, methods=["POST"]),
             Route(f"{build}/status", self.status, methods=["GET"]),
+            Route(f"{build}/logs", self.logs, methods=["GET"]),
             Route("/templates/{id:path}/tags", self.tags, methods=["GET"]),
             Route("/templates/{id:path}", self.builds, methods=["GET"]),
             Route("/templates/{id:path}", self.change, methods=["PATCH"]),
@@ -92,8 +98,9 @@ class TemplateCalls:
         name = body.name or body.alias
         if not name:
             raise BadRequestError("Name is required")
-        made = self._workshop.order(name, body.tags, body.cpuCount, body.memoryMB)
-        template, build = made
+        template, build = self._workshop.order(
+            name, body.tags, body.cpuCount, body.memoryMB, body.minFreeDiskMb
+        )
         answer = {
             "templateID": template.id,
             "buildID": build.id,
@@ -149,6 +156,18 @@ class TemplateCalls:
             about = [e for e in entries if step and e.get("step") == step and e["level"] == "error"]
             answer["reason"] = build.reason.model_dump(exclude_none=True) | {"logEntries": about}
         return JSONResponse(answer)
+
+    async def logs(self, request: Request) -> Response:
+        """Return a page of a build's log, by time."""
+        log, query = self._workshop.library.log(self._build(request)), request.query_params
+        cursor_ms = _number(query["cursor"], 0) if "cursor" in query else None
+        entries = log.page_from(
+            cursor_ms,
+            limit=_number(query.get("limit"), PAGE_MAX),
+            level=query.get("level", "debug"),
+            backward=query.get("direction") == "backward",
+        )
+        return JSONResponse({"logs": entries})
 
     def _build(self, request: Request) -> Build:
         build_id = request.path_params["build"]
@@ -285,6 +304,6 @@ def _name(request: Request) -> str:
 def _number(text: str | None, default: int) -> int:
     if text is None:
         return default
-    if not text.isdecimal() or int(text) > _OFFSET_MAX:
+    if not text.isdecimal() or int(text) > _NUMBER_MAX:
         raise BadRequestError(f"Invalid number: {text[:40]!r}; it must be 0 or more.")
     return int(text)

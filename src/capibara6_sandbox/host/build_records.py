@@ -56,6 +56,7 @@ class Build(BaseModel):
     tags: list[str]
     cpu_count: int
     memory_mb: int
+    disk_free_mb: int = 0  # what its sandboxes may write
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None = None

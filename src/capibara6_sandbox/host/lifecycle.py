@@ -16,8 +16,10 @@ from capibara6_sandbox.host import pausing
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.machine import Machine
+from capibara6_sandbox.host.programs import ProgramFailedError
 from capibara6_sandbox.host.records import Records, SandboxRecord, TemplateRecord
 from capibara6_sandbox.host.sandbox import Sandbox
+from capibara6_sandbox.host.startup import start_up
 from capibara6_sandbox.host.states import State
 
 
@@ -176,6 +178,7 @@ class Lifecycle:
             machine.control.set_environment(sandbox.env)
             await sandbox.mount_volumes(self._foundry.volumes)
             await sandbox.start_default_contexts()
+            await _start_up_again(sandbox, machine)
         except BaseException:
             if sandbox.detach() is not None:
                 await asyncio.shield(self._foundry.take_back(machine))
@@ -189,6 +192,16 @@ class Lifecycle:
         if saved:
             self._records.remove(sandbox.id)
             await self._foundry.release(saved)
+
+
+async def _start_up_again(sandbox: Sandbox, machine: Machine) -> None:
+    """Run what its template starts: nothing of that outlived its processes."""
+    if sandbox.template.startup is None:
+        return
+    try:
+        await start_up(machine.guest, sandbox.template.startup)
+    except ProgramFailedError as cause:
+        raise StartError(f"The sandbox could not start: {cause}") from None
 
 
 def describe(sandbox: Sandbox, layers: tuple[str, ...]) -> SandboxRecord:

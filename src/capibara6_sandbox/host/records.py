@@ -37,6 +37,7 @@ class TemplateRecord(BaseModel):
     user: str = "user"
     workdir: str = ""
     startup: Startup | None = None
+    env: tuple[tuple[str, str], ...] = ()
 
     def template(self, environment: Environment) -> Template:
         """Return the template again, made of `environment`, which bears the recorded name."""
@@ -49,6 +50,7 @@ class TemplateRecord(BaseModel):
             self.user,
             self.workdir,
             self.startup,
+            self.env,
         )
 
     @classmethod
@@ -63,6 +65,7 @@ class TemplateRecord(BaseModel):
             user=template.user,
             workdir=template.workdir,
             startup=template.startup,
+            env=template.env,
         )
 
 

@@ -54,6 +54,7 @@ class Template:
     user: str = "user"  # whose programs and paths are meant when nobody is named
     workdir: str = ""  # where programs start; "" for their user's home
     startup: Startup | None = None
+    env: tuple[tuple[str, str], ...] = ()  # variables, below what a client sets
 
 
 BASE: Final = Environment("base", "base.txt")

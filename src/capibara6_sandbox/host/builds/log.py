@@ -39,9 +39,28 @@ class BuildLog:
 
     def page(self, offset: int, limit: int = PAGE_MAX, level: str = "debug") -> list[Entry]:
         """Return lines of at least a level from `offset` on, at most `PAGE_MAX`."""
+        return self._of_level(level)[offset : offset + min(limit, PAGE_MAX)]
+
+    def page_from(
+        self, cursor_ms: int | None, limit: int, level: str, *, backward: bool
+    ) -> list[Entry]:
+        """Return lines from a time on, or back from it; None is the beginning, or the end."""
+        chosen = self._of_level(level)
+        if backward:
+            chosen.reverse()
+        if cursor_ms is not None and backward:
+            chosen = [entry for entry in chosen if _time_ms(entry) <= cursor_ms]
+        elif cursor_ms is not None:
+            chosen = [entry for entry in chosen if _time_ms(entry) >= cursor_ms]
+        return chosen[: min(limit, PAGE_MAX)]
+
+    def _of_level(self, level: str) -> list[Entry]:
         lowest = LEVELS.index(level) if level in LEVELS else 0
-        chosen = [entry for entry in self._entries if LEVELS.index(entry["level"]) >= lowest]
-        return chosen[offset : offset + min(limit, PAGE_MAX)]
+        return [entry for entry in self._entries if LEVELS.index(entry["level"]) >= lowest]
+
+
+def _time_ms(entry: Entry) -> int:
+    return int(datetime.fromisoformat(entry["timestamp"]).timestamp() * 1000)
 
 
 def _read(path: Path) -> list[Entry]:

@@ -199,7 +199,7 @@ class Making:
         build.environment, build.layers = stage.environment, stage.layers
         build.context = stage.context
         stored = sum(layer_bytes(self._tools.space.layers, name) for name in stage.layers)
-        build.disk_bytes = build.memory_mb * MIB // 2 + stored
+        build.disk_bytes = build.disk_free_mb * MIB + stored
         if recipe.startCmd or recipe.readyCmd:
             build.start_cmd, build.ready_cmd = recipe.startCmd or "", recipe.readyCmd or ""
         startup = startup_of(build)

@@ -110,9 +110,21 @@ class Workshop:
         return list(self._tools.library.templates()) if self._tools else []
 
     def order(
-        self, text: str, tags: Sequence[str], cpu_count: int | None, memory_mb: int | None
+        self,
+        text: str,
+        tags: Sequence[str],
+        cpu_count: int | None = None,
+        memory_mb: int | None = None,
+        disk_free_mb: int | None = None,
     ) -> tuple[OwnTemplate, Build]:
         """Take an order for a build, to be started with `begin`.
+
+        Args:
+            text: a name, perhaps with a tag.
+            tags: further ones.
+            cpu_count: of its sandboxes; None for the default, as of the next two.
+            memory_mb: of its sandboxes.
+            disk_free_mb: what its sandboxes may write at least.
 
         Raises:
             BadRequestError: a name, tag or limit that cannot be.
@@ -134,6 +146,7 @@ class Workshop:
             tags=wanted,
             cpu_count=cpus,
             memory_mb=memory,
+            disk_free_mb=max(disk_free_mb or 0, memory // 2),
             created_at=now(),
             updated_at=now(),
         )
@@ -235,6 +248,7 @@ class Workshop:
             user=build.context.user,
             workdir=build.context.workdir,
             startup=startup_of(build),
+            env=tuple(build.context.env.items()),
         )
 
     def note_use(self, template_id: str) -> None:
