@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from capibara6_sandbox.isolation import identity, linux, seccomp, uplink
-from capibara6_sandbox.isolation.cgroups import find_cgroups
+from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
 from capibara6_sandbox.templates.build import base_python_prefix
 
 _SYS_LANDLOCK_CREATE_RULESET: Final = 444

@@ -5,16 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from capibara6_sandbox.isolation import cgroups
-from capibara6_sandbox.isolation.cgroups import (
-    CPU_PERIOD_US,
-    CgroupsV1,
-    CgroupsV2,
-    CgroupV1,
-    CgroupV2,
-    find_cgroups,
-    remove_group,
-)
+from capibara6_sandbox.isolation import cgroup_hierarchies, cgroups, cgroups_v1
+from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
+from capibara6_sandbox.isolation.cgroups import CPU_PERIOD_US, remove_group
+from capibara6_sandbox.isolation.cgroups_v1 import CgroupsV1, CgroupV1
+from capibara6_sandbox.isolation.cgroups_v2 import CgroupsV2, CgroupV2
 from capibara6_sandbox.isolation.limits import MIB, CgroupUsage, Limits
 
 LIMITS = Limits(memory_bytes=64 * MIB, cpus=0.5, processes=9)
@@ -103,7 +98,7 @@ def test_version_1_keeps_memory_below_memory_with_swap(
     folders = version_1(tmp_path)
     write(folders["memory"], memory__memsw__limit_in_bytes=before)
     written: list[str] = []
-    monkeypatch.setattr(cgroups, "_write", lambda folder, name, value: written.append(name))
+    monkeypatch.setattr(cgroups_v1, "write_value", lambda folder, name, value: written.append(name))
     CgroupV1(folders).set_limits(LIMITS)
     assert [name for name in written if name.startswith("memory.")] == order
 
@@ -135,7 +130,7 @@ def test_a_group_that_gets_no_limits_is_not_left_behind(
         raise OSError("invalid argument")
 
     groups = CgroupsV1({name: tmp_path / name for name in ("memory", "pids", "cpu")}, "c6-1")
-    monkeypatch.setattr(cgroups, "_write", refuse)
+    monkeypatch.setattr(cgroups_v1, "write_value", refuse)
     with pytest.raises(OSError, match="invalid"):
         groups.create("sandbox", LIMITS)
     assert list(tmp_path.rglob("sandbox")) == []
@@ -173,8 +168,8 @@ def test_a_group_that_stays_in_use_is_told(tmp_path: Path, monkeypatch: pytest.M
 def test_a_machine_without_hierarchies_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(cgroups, "_own_groups", lambda: {"": "/"})
-    monkeypatch.setattr(cgroups, "_mounted", lambda kind: {})
+    monkeypatch.setattr(cgroup_hierarchies, "_own_groups", lambda: {"": "/"})
+    monkeypatch.setattr(cgroup_hierarchies, "_mounted", lambda kind: {})
     with pytest.raises(OSError, match="memory, pids, cpu"):
         find_cgroups("c6-1")
 
@@ -185,8 +180,8 @@ def test_a_unified_hierarchy_without_controllers_is_passed_over(
     """Hybrid machines mount an empty version 2 beside version 1."""
     unified = write(tmp_path / "unified", cgroup__controllers="")
     mounts = {"cgroup2": {"": unified}, "cgroup": version_1(tmp_path)}
-    monkeypatch.setattr(cgroups, "_own_groups", lambda: {"": "/", "memory": "/no/such"})
-    monkeypatch.setattr(cgroups, "_mounted", mounts.__getitem__)
+    monkeypatch.setattr(cgroup_hierarchies, "_own_groups", lambda: {"": "/", "memory": "/no/such"})
+    monkeypatch.setattr(cgroup_hierarchies, "_mounted", mounts.__getitem__)
     found = find_cgroups("c6-1")
     assert found.version == 1
     assert {root.parent.name for root in found.roots} == {"memory", "pids", "cpu", "cpuacct"}

@@ -30,7 +30,8 @@ from capibara6_sandbox.host.parents import Parents
 from capibara6_sandbox.host.secret_store import SecretStore
 from capibara6_sandbox.host.volumes import Volumes
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
-from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups, find_cgroups
+from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
+from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups
 from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
 from capibara6_sandbox.network.policy import Policy
 from capibara6_sandbox.network.reach import Mode

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from capibara6_sandbox.isolation.cgroups import Cgroups, find_cgroups, remove_group
+from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
+from capibara6_sandbox.isolation.cgroups import Cgroups, remove_group
 
 INSTANCE_PREFIX: Final = "c6-"
 _LOCK_NAME: Final = "lock"
