@@ -41,11 +41,16 @@ class _File(NamedTuple):
     regular: bool
 
 
-def carry(fds: list[int], enter: Enter, *, tasks: bool) -> int:
+# Sockets in the place of what earlier copies could not take along: to be told once.
+_stand_ins: set[str] = set()
+
+
+def carry(fds: list[int], own: int, enter: Enter, *, tasks: bool) -> int:
     """Fork into another sandbox: return -1 here, and the kernel socket in the copy.
 
     Args:
         fds: as above; closed here.
+        own: this kernel's socket, which the copy does not need.
         enter: joins namespaces and gives up what capabilities that brings.
         tasks: whether asyncio tasks run, which the copy does not have.
     """
@@ -57,13 +62,13 @@ def carry(fds: list[int], enter: Enter, *, tasks: bool) -> int:
             os.close(fd)
         return -1
     try:
-        return _become_copy(fds, enter, notes)
+        return _become_copy(fds, own, enter, notes)
     except BaseException:  # noqa: BLE001 - whatever happens, the copy must not go on in the origin
         sys.excepthook(*sys.exc_info())
         os._exit(1)
 
 
-def _become_copy(fds: list[int], enter: Enter, notes: list[str]) -> int:
+def _become_copy(fds: list[int], own: int, enter: Enter, notes: list[str]) -> int:
     kernel, out, err, report = fds[NAMESPACES:]
     cwd, files, mappings = os.getcwd(), _open_files(keep=set(fds) | {0, 1, 2}), _shared_mappings()
     enter(fds[:NAMESPACES])
@@ -75,7 +80,7 @@ def _become_copy(fds: list[int], enter: Enter, notes: list[str]) -> int:
     os.dup2(err, 2)
     for fd in (*fds[:NAMESPACES], out, err):
         os.close(fd)
-    notes += _separate_files(files)
+    notes += _separate_files(files, own)
     _separate_mappings(mappings)
     notes += _change_directory(cwd)
     _renew()
@@ -112,7 +117,7 @@ def _open_files(keep: set[int]) -> list[_File]:
     return files
 
 
-def _separate_files(files: list[_File]) -> list[str]:
+def _separate_files(files: list[_File], own: int) -> list[str]:
     """Give every open file of the origin's its like here, under the same number.
 
     What has none becomes a socket whose other end is closed: numbers that Python objects hold must
@@ -121,12 +126,14 @@ def _separate_files(files: list[_File]) -> list[str]:
     ours, theirs = socket.socketpair()
     theirs.close()
     notes = []
+    silent = {*_stand_ins, os.readlink(f"/proc/self/fd/{own}")}
+    _stand_ins.add(os.readlink(f"/proc/self/fd/{ours.fileno()}"))
     with ours:
         for file in files:
             fd = _reopen(file)
             if fd is None:
                 os.dup2(ours.fileno(), file.fd, inheritable=False)
-                if "anon_inode" not in file.path:
+                if file.path not in silent and "anon_inode" not in file.path:
                     notes.append(f"open: {file.path[:200]}")
             else:
                 os.dup2(fd, file.fd, inheritable=False)

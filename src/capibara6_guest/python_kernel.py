@@ -142,7 +142,8 @@ class PythonKernel:
         """Let a copy of this process go on as the kernel of another sandbox."""
         fds, self._connection.fds = self._connection.fds, []
         tasks = self._runner is not None and bool(asyncio.all_tasks(self._runner.get_loop()))
-        kernel = python_carry.carry(fds, self._enter, tasks=tasks)
+        own = self._connection.fileno()
+        kernel = python_carry.carry(fds, own, self._enter, tasks=tasks)
         if kernel < 0:
             self._connection.publish({"end": True})
             return
@@ -227,9 +228,10 @@ def run(
 ) -> NoReturn:
     """Become a kernel on `fds` (socket, stdout, stderr) in `cwd`; called in the forked process."""
     kernel_fd, out, err = fds
-    os.dup2(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
-    os.dup2(out, 1)
-    os.dup2(err, 2)
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    for number, fd in enumerate((nothing, out, err)):
+        os.dup2(fd, number)
+        os.close(fd)
     sys.stdout, sys.stderr = OutputStream(1, "stdout"), OutputStream(2, "stderr")
     os.chdir(cwd)
     after_fork(shell)

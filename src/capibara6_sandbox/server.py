@@ -30,6 +30,7 @@ from capibara6_sandbox.gateway.listeners import listen, serving
 from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
+from capibara6_sandbox.host.stems import default_bytes_max
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.network.policy import PolicyError, parse_networks
 from capibara6_sandbox.network.reach import HOST_NAME, Mode
@@ -124,6 +125,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--max-sandboxes", type=int, default=1000)
     serve.add_argument(
+        "--snapshot-memory",
+        type=_megabytes,
+        default=default_bytes_max(),
+        metavar="MB",
+        help="what the variables of all snapshots may hold, 0: keep none; default: a quarter",
+    )
+    serve.add_argument(
         "--max-timeout",
         type=_seconds,
         default=os.environ.get("CAPIBARA6_MAX_TIMEOUT_S", str(TIMEOUT_S_MAX)),
@@ -164,6 +172,12 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
+def _megabytes(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a number of MB, not {text!r}")
+    return int(text) << 20
+
+
 def data_folder() -> Path:
     """Return where built templates lie: $CAPIBARA6_HOME, else below the user's data folder."""
     if os.environ.get("CAPIBARA6_HOME"):
@@ -195,6 +209,7 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
             pool_size=arguments.pool,
             network=_network(arguments),
             build_step_timeout_s=arguments.build_step_timeout,
+            stems_bytes_max=arguments.snapshot_memory,
         )
     )
     stop = asyncio.Event()

@@ -28,9 +28,9 @@ from capibara6_sandbox.gateway.secrets import SecretCalls
 from capibara6_sandbox.gateway.templates import TemplateCalls
 from capibara6_sandbox.gateway.volumes import VolumeCalls, resolve_mounts
 from capibara6_sandbox.host import sandbox as host
-from capibara6_sandbox.host.copies import Copies
+from capibara6_sandbox.host.copies import Copies, Origin
 from capibara6_sandbox.host.keeper import Keeper
-from capibara6_sandbox.templates.catalog import TEMPLATES, Template
+from capibara6_sandbox.templates.catalog import TEMPLATES
 
 ENV_BYTES_MAX: Final = 60_000  # with our own, they fit into one packet to the agent
 
@@ -101,15 +101,16 @@ class Control:
         return await self._create(await read_model(request, NewSandbox), secure=True)
 
     async def _create(self, body: NewSandbox, *, secure: bool | None) -> Response:
-        template, env = self._find_template(body.templateID)
-        env |= body.envVars or {}
+        origin = self._find_origin(body.templateID)
+        env = {**origin.env, **(body.envVars or {})}
         _refuse_unsupported(body)
         check_timeout(body.timeout, self._timeout_s_max)
         _refuse_large(env)
         public = body.network is None or body.network.allowPublicTraffic is not False
-        sandbox = await self._keeper.create(
+        sandbox = await self._copies.start(
+            origin,
             host.Request(
-                template=template,
+                template=origin.template,
                 timeout_s=body.timeout,
                 metadata=body.metadata or {},
                 env=env,
@@ -121,22 +122,22 @@ class Control:
                 auto_pause=body.autoPause,
                 auto_pause_memory=body.autoPauseMemory,
                 auto_resume=body.autoResume is not None and body.autoResume.enabled,
-            )
+            ),
         )
-        self._keeper.workshop.note_use(template.name)
+        self._keeper.workshop.note_use(origin.template.name)
         return JSONResponse(handle(sandbox, self._domain), 201)
 
-    def _find_template(self, name: str) -> tuple[Template, dict[str, str]]:
+    def _find_origin(self, name: str) -> Origin:
         """Return the template or snapshot that a client names, and the variables it brings."""
         if name in TEMPLATES:
-            return TEMPLATES[name], {}
+            return Origin(TEMPLATES[name])
         if (own := self._keeper.workshop.resolve(name)) is not None:
-            return own, dict(own.env)
-        found = self._copies.template(name)
+            return Origin(own, dict(own.env))
+        found = self._copies.origin(name)
         if found is None:
             known = ", ".join(TEMPLATES)
             raise NotFoundError(f"There is no template '{name}'. Known: {known}.")
-        return found[0], dict(found[1])
+        return found
 
     async def list(self, request: Request) -> Response:
         """List sandboxes by metadata, state and template, page by page, newest first."""

@@ -1,7 +1,8 @@
 """Copies of sandboxes: snapshots, and forks, which are sandboxes started from one at once."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,6 +16,7 @@ from capibara6_sandbox.errors import (
     StartError,
 )
 from capibara6_sandbox.host.foundry import new_id
+from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.host.kernel_carrying import carry_kernels, obstacle, start_fresh
 from capibara6_sandbox.host.records import SnapshotRecord, TemplateRecord
@@ -27,6 +29,15 @@ _AT_ONCE: Final = 4  # forks that start at the same time
 _log = structlog.get_logger()
 
 Outcome = Sandbox | SandboxServerError
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a client's new sandbox is made of."""
+
+    template: Template
+    env: Mapping[str, str] = field(default_factory=dict)
+    snapshot_id: str = ""  # "" if it is none of a snapshot
 
 
 class Copies:
@@ -73,13 +84,22 @@ class Copies:
             created_at=datetime.now(UTC),
         )
         try:
+            made = replace(sandbox.template, layers=layers)
+            await self._keeper.stems.plant(record.id, sandbox, made)
             replaced = self.snapshots.add(record)
-        except OSError as cause:
-            await self._foundry.release(layers)
-            raise LayerError(f"The snapshot could not be written: {cause}") from None
+        except BaseException as cause:
+            await asyncio.shield(self._give_up(record))
+            if isinstance(cause, OSError):
+                raise LayerError(f"The snapshot could not be written: {cause}") from None
+            raise
         for other in replaced:
-            await self._foundry.release(other.layers)
+            await self._give_up(other)
         return record
+
+    async def _give_up(self, record: SnapshotRecord) -> None:
+        """Let go of what a snapshot held."""
+        await self._keeper.stems.remove(record.id)
+        await self._foundry.release(record.layers)
 
     async def remove(self, text: str) -> None:
         """Remove a snapshot, or all of a name; sandboxes that were started from it live on.
@@ -93,9 +113,9 @@ class Copies:
             raise NotFoundError(f"There is no snapshot '{text}'")
         for record in found:
             self.snapshots.remove(record)
-            await self._foundry.release(record.layers)
+            await self._give_up(record)
 
-    def template(self, text: str) -> tuple[Template, dict[str, str]] | None:
+    def origin(self, text: str) -> Origin | None:
         """Return what sandboxes of a snapshot are made of, with its variables.
 
         Raises:
@@ -109,7 +129,33 @@ class Copies:
             name = record.template.environment
             raise NotFoundError(f"Snapshot '{text}' needs the template '{name}', which is gone.")
         made = record.template.template(environment)
-        return replace(made, name=record.name or record.id, layers=record.layers), record.env
+        template = replace(made, name=record.name or record.id, layers=record.layers)
+        return Origin(template, record.env, record.id)
+
+    async def start(self, origin: Origin, request: Request) -> Sandbox:
+        """Start a sandbox; of a snapshot, with its variables while they are there.
+
+        Raises:
+            TooManySandboxesError, StartError: as of `Keeper.create`.
+        """
+        if not (origin.snapshot_id and origin.template.environment.has_kernels):
+            return await self._keeper.create(request)
+        stem = self._keeper.stems.use(origin.snapshot_id)
+        if stem is None:
+            reason = self._keeper.stems.reason(origin.snapshot_id)
+        else:
+            try:
+                source = stem.sandbox.machine
+                return await self._keeper.create(request, stem.give_kernels, source)
+            except (StartError, GuestLostError) as failure:
+                reason = str(failure)
+        return await self._start_fresh(request, origin.snapshot_id, reason)
+
+    async def _start_fresh(self, request: Request, copy_of: str, reason: str) -> Sandbox:
+        """Start with fresh kernels that say why; "" is no reason to say anything."""
+        if reason:
+            _log.warning("variables_not_carried", copy_of=copy_of, reason=reason)
+        return await self._keeper.create(request, lambda fork: start_fresh(fork, reason))
 
     async def fork(self, sandbox: Sandbox, timeout_s: int, count: int) -> list[Outcome]:
         """Start copies of a running sandbox; each succeeds or fails by itself.
@@ -150,12 +196,14 @@ class Copies:
             try:
                 return await self._keeper.create(
                     request,
-                    kernels=lambda fork: carry_kernels(source, fork),
-                    origin=source.machine,
+                    lambda fork: _carry(source, fork),
+                    source.machine,
                 )
-            except StartError as failure:
+            except (StartError, GuestLostError) as failure:
                 reason = str(failure)
-        _log.warning("variables_not_carried", sandbox_id=source.id, reason=reason)
-        return await self._keeper.create(
-            request, kernels=lambda fork: start_fresh(source, fork, reason)
-        )
+        known = not source.has_machine or source.machine.kernels
+        return await self._start_fresh(request, source.id, reason if known else "")
+
+
+async def _carry(source: Sandbox, fork: Sandbox) -> None:
+    await carry_kernels(source, fork)

@@ -20,12 +20,17 @@ class HostedKernel:
     @property
     def pid(self) -> int:
         """Its id as the host counts; 0 once it has ended."""
-        with contextlib.suppress(FileNotFoundError):
-            info = Path(f"/proc/self/fdinfo/{self.pidfd}").read_text()
-            found = re.search(r"^Pid:\s+(\d+)$", info, re.MULTILINE)
-            return int(found[1]) if found else 0
-        return 0
+        return process_id(self.pidfd)
 
     def close(self) -> None:
         """Forget the process; the gate closes itself."""
         os.close(self.pidfd)
+
+
+def process_id(pidfd: int) -> int:
+    """Return a process's id as the host counts; 0 once it has ended."""
+    with contextlib.suppress(FileNotFoundError):
+        info = Path(f"/proc/self/fdinfo/{pidfd}").read_text()
+        found = re.search(r"^Pid:\s+(\d+)$", info, re.MULTILINE)
+        return int(found[1]) if found else 0
+    return 0

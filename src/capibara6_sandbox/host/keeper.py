@@ -5,7 +5,7 @@ machine is made of, in `foundry`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -34,13 +34,12 @@ from capibara6_sandbox.host.sandbox import Deadline, Request, Sandbox
 from capibara6_sandbox.host.snapshots import Snapshots
 from capibara6_sandbox.host.startup import start_up
 from capibara6_sandbox.host.states import State
+from capibara6_sandbox.host.stems import Kernels, Stems, default_bytes_max
 from capibara6_sandbox.network.policy import Policy
 from capibara6_sandbox.templates.build import Progress
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
 AUTO_RESUME_S_MIN: Final = 300  # what traffic wakes lives at least so long, as in E2B's cloud
-
-Kernels = Callable[[Sandbox], Awaitable[None]]  # gives a new sandbox its kernels
 
 _log = structlog.get_logger()
 
@@ -55,6 +54,7 @@ class KeeperSettings:
     pool_size: int = 2  # ready sandboxes of each template in use
     warm_templates: tuple[str, ...] = ("code-interpreter-v1",)  # pooled from the start
     build_step_timeout_s: float = STEP_TIMEOUT_S
+    stems_bytes_max: int = field(default_factory=default_bytes_max)  # variables of snapshots
 
 
 class Keeper:
@@ -69,6 +69,7 @@ class Keeper:
         self._creating = 0  # asked for, and not among the sandboxes yet
         self._tasks: set[asyncio.Task[None]] = set()
         self._pool = Pool(self._start, self._dispose, settings.pool_size)
+        self.stems = Stems(self.foundry, self._start, self._dispose, settings.stems_bytes_max)
         self._lifecycle: Lifecycle | None = None
         self._snapshots: Snapshots | None = None
         self.workshop = Workshop(
@@ -361,6 +362,7 @@ class Keeper:
                 self._end(sandbox, "server stopped")
         while self._tasks:
             await asyncio.wait(self._tasks)
+        await self.stems.close()
         self._sandboxes.clear()
         await self.foundry.stop()
 

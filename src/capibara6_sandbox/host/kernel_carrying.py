@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +26,12 @@ _REPORT_TIMEOUT_S: Final = 10.0
 _CHECKS_MAX: Final = 500
 _CHECK_PAUSE_S: Final = 0.002
 _REPORT_BYTES_MAX: Final = 64 * 1024
+_NAMES_MAX: Final = 10
 _CREDENTIALS: Final = struct.Struct("iII")
 _NOT_CARRIED: Final = "This sandbox is a live fork. Not carried over from its origin: {}.\n"
 _FRESH: Final = "This sandbox is a fork with fresh kernels: variables were not carried ({}).\n"
+
+Notes = dict[str, list[str]]  # what could not be carried, by context
 
 
 def obstacle(source: Sandbox) -> str:
@@ -39,33 +43,50 @@ def obstacle(source: Sandbox) -> str:
     return ""
 
 
-async def start_fresh(source: Sandbox, fork: Sandbox, reason: str) -> None:
-    """Give a fork fresh kernels, and let them say why.
+async def start_fresh(fork: Sandbox, reason: str) -> None:
+    """Give a fork fresh kernels, and let them say why, if there is a reason to say.
 
     Raises:
         StartError, CallError, GuestLostError: a kernel could not start.
     """
-    known = source.has_machine and source.machine.kernels
-    await fork.start_default_contexts(_FRESH.format(reason) if known else "")
+    await fork.start_default_contexts(_FRESH.format(reason) if reason else "")
 
 
-async def carry_kernels(source: Sandbox, fork: Sandbox) -> None:
-    """Fork every Python kernel of the source into the fork.
+async def carry_kernels(
+    source: Sandbox, fork: Sandbox, earlier: Mapping[str, list[str]] | None = None
+) -> Notes:
+    """Fork every Python kernel of the source into the fork; return what could not be carried.
+
+    Args:
+        source: the sandbox whose kernels they are.
+        fork: the new one, of which nobody knows yet.
+        earlier: what was lost before, on the way into the source, and shall be told too.
 
     Raises:
         StartError: a kernel was busy, has ended, or did not do as it was told.
         CallError, GuestLostError: a sandbox ended meanwhile.
     """
+    notes = {context_id: list(lost) for context_id, lost in (earlier or {}).items()}
     fork.add_javascript()
-    for context_id, kernel in list(source.machine.kernels.items()):
-        async with kernel.gate.turn:
-            await _carry(source.machine, fork.machine, context_id, kernel)
+    async with source.machine.carrying:
+        if source.machine.still:
+            raise StartError("The sandbox is paused.")
+        others = _other_programs(source.machine)
+        for context_id, kernel in list(source.machine.kernels.items()):
+            lost = notes.setdefault(context_id, [])
+            lost += others
+            async with kernel.gate.turn:
+                await _carry(source.machine, fork.machine, context_id, kernel, lost)
     for language, context_id in source.default_context_ids.items():
         if language == "python":
             fork.default_context_ids[language] = context_id
+    return notes
 
 
-async def _carry(source: Machine, fork: Machine, context_id: str, kernel: HostedKernel) -> None:
+async def _carry(
+    source: Machine, fork: Machine, context_id: str, kernel: HostedKernel, lost: list[str]
+) -> None:
+    """Fork one kernel; what it has to say of it is added to `lost`."""
     with contextlib.ExitStack() as stack:
         ours, theirs = (stack.enter_context(end) for end in socket.socketpair())
         report, reporter = (
@@ -92,15 +113,33 @@ async def _carry(source: Machine, fork: Machine, context_id: str, kernel: Hosted
         fork.hold_kernel(context_id, HostedKernel(pidfd, kernel.gate, kernel.cwd))
         await _check(fork, pid)
         report.send(b"1")
+        lost += _said(said)
         reading = [ours.fileno(), outputs[0][0], outputs[1][0]]
-        await fork.control.adopt(context_id, kernel.cwd, reading, _notice(said))
+        notice = _NOT_CARRIED.format("; ".join(lost)) if lost else ""
+        await fork.control.adopt(context_id, kernel.cwd, reading, notice)
 
 
-def _notice(said: bytes) -> str:
-    """Say what the kernel said of itself; it is data."""
+def _other_programs(source: Machine) -> list[str]:
+    """Name the programs of a sandbox that are no Python kernels; their names are data."""
+    assert source.cgroup is not None
+    kernels = {kernel.pid for kernel in source.kernels.values()}
+    names = {_name(pid) for pid in source.cgroup.processes() if pid not in kernels}
+    named = ", ".join(sorted(names)[:_NAMES_MAX])
+    return [f"other processes: {named}"] if named else []
+
+
+def _name(pid: int) -> str:
     try:
-        notes: Any = json.loads(said)["notes"]
-        return _NOT_CARRIED.format("; ".join(str(note) for note in notes)) if notes else ""
+        return ascii(Path(f"/proc/{pid}/comm").read_text().strip())[1:-1]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _said(packet: bytes) -> list[str]:
+    """Return what the kernel said of itself; it is data."""
+    try:
+        notes: Any = json.loads(packet)["notes"]
+        return [str(note) for note in notes]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise StartError("The forked kernel broke its protocol.") from None
 

@@ -38,6 +38,8 @@ class Machine:
         self.egress_key = 0  # of its way out; 0: it has none
         self.ended = asyncio.Event()
         self.control = ControlChannel(self.ended)
+        self.carrying = asyncio.Lock()  # a kernel that forks must not be stopped halfway
+        self.still = False  # its programs are stopped
         self._on_end: list[Callable[[], None]] = []
         self.kernels: dict[str, HostedKernel] = {}  # Python's, by context
         self._nested_agent = -1  # of a live fork, whose first process is not the agent

@@ -20,7 +20,8 @@ async def pause(machine: Machine) -> None:
     try:
         await hold_still(machine)
         await machine.control.pause(programs=False)
-        machine.send_signal(signal.SIGSTOP)
+        if not machine.forks:  # whose kernels its first process has to reap
+            machine.send_signal(signal.SIGSTOP)
     except BaseException:
         await let_go(machine)
         raise
@@ -44,6 +45,12 @@ async def hold_still(machine: Machine) -> None:
     Raises:
         StartError: something would not stop.
     """
+    async with machine.carrying:
+        machine.still = True
+        await _stop_programs(machine)
+
+
+async def _stop_programs(machine: Machine) -> None:
     cgroup = machine.cgroup
     if cgroup is None or not cgroup.can_freeze:
         await machine.control.pause(programs=True)
@@ -60,6 +67,7 @@ async def hold_still(machine: Machine) -> None:
 
 async def let_go(machine: Machine) -> None:
     """Let everything run again. Idempotent."""
+    machine.still = False
     machine.thaw()
     if not machine.ended.is_set():
         await machine.control.resume()

@@ -138,6 +138,11 @@ class ZygoteClient:
                 waiting.set_exception(ZygoteError(f"{self._name} ended"))
         self._waiting.clear()
 
+    @property
+    def pidfd(self) -> int:
+        """Its process; -1 once it has ended."""
+        return self._pidfd
+
     async def close(self) -> None:
         """End the zygote and wait until it is gone. Idempotent."""
         if self._pidfd < 0:
