@@ -1,8 +1,10 @@
 """Which application serves a request: the control plane, or one port of one sandbox.
 
-A sandbox is named by the headers E2b-Sandbox-Id and E2b-Sandbox-Port, which every SDK sends, or by
-a host name of the form <port>-<id>.<domain>. A signed URL for a file can name none: then it is for
-the sandbox whose token made the signature.
+A sandbox is named by the headers E2b-Sandbox-Id and E2b-Sandbox-Port, or by a host name of the form
+<port>-<id>.<domain>. Two kinds of request can name none: a signed URL for a file, which is for the
+sandbox whose token made the signature; and what SDKs before the summer of 2026 send after
+`Sandbox.connect`, which is for the sandbox whose token they carry. The same SDKs name a sandbox
+when they ask the control plane to connect to it.
 """
 
 import hmac
@@ -21,6 +23,7 @@ from capibara6_sandbox.host.sandbox import Sandbox
 
 ENVD_PORT: Final = 49983
 CODE_INTERPRETER_PORT: Final = 49999
+_CONTROL_PATHS: Final = ("/sandboxes/", "/v2/sandboxes/")  # envd has none like them
 _DIGITS_MAX: Final = 6
 _UNKNOWN_HOST: Final = PlainTextResponse(
     "Invalid host. This server answers to addresses, localhost and its --domain; "
@@ -54,8 +57,8 @@ class Dispatcher:
         if not self._hosts.knows(headers.get("host", "")):
             await _UNKNOWN_HOST(scope, receive, send)
             return
-        target = self._target(headers) or self._signer(scope)
-        if target is None:
+        target = self._target(headers) or self._signer(scope) or self._holder(headers)
+        if target is None or _is_control(target, scope["path"]):
             await self._control(scope, receive, send)
             return
         port, sandbox_id = target
@@ -88,6 +91,14 @@ class Dispatcher:
                 return ENVD_PORT, sandbox.id
         return None
 
+    def _holder(self, headers: Headers) -> tuple[int, str] | None:
+        given = headers.get("x-access-token", "").encode()
+        for sandbox in self._keeper.all() if given else ():
+            token = sandbox.envd_access_token
+            if token and hmac.compare_digest(given, token.encode()):
+                return ENVD_PORT, sandbox.id
+        return None
+
     def _choose(self, sandbox: Sandbox, port: int, headers: Headers) -> ASGIApp:
         if port != ENVD_PORT and not _may_pass(sandbox, headers):
             return previews.token_refused(sandbox.id, headers)
@@ -95,6 +106,10 @@ class Dispatcher:
         if port == CODE_INTERPRETER_PORT and not has_kernels:
             return previews.port_closed(sandbox.id, port, headers)
         return self._ports.get(port, previews.preview)
+
+
+def _is_control(target: tuple[int, str], path: str) -> bool:
+    return target[0] == ENVD_PORT and path.startswith(_CONTROL_PATHS)
 
 
 def _may_pass(sandbox: Sandbox, headers: Headers) -> bool:
