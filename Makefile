@@ -44,6 +44,8 @@ lock: $(VENV)/build.stamp ## Renew the lock files
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) pyproject.toml --extra postgres -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev --extra postgres -o requirements/dev.txt
+	$(COMPILE) requirements/sdk-oldest.in -o requirements/sdk-oldest.txt
+	$(COMPILE) requirements/sdk-middle.in -o requirements/sdk-middle.txt
 	$(COMPILE) requirements/base.in -o src/capibara6_sandbox/templates/base.txt
 	$(COMPILE) requirements/code-interpreter.in \
 		-o src/capibara6_sandbox/templates/code-interpreter-v1.txt

@@ -102,6 +102,21 @@ def test_a_token_opens_its_own_sandbox_only(
         other.kill()
 
 
+@pytest.mark.threat("T-AUTH-3")
+def test_a_token_that_names_no_sandbox_is_for_its_own(ask: Ask, sandbox: Sandbox) -> None:
+    """SDKs before the summer of 2026 send no more than this after `Sandbox.connect`."""
+    own = {"X-Access-Token": sandbox._envd_access_token or ""}
+    assert ask("GET", "/files", params={"path": "/etc/hostname"}, headers=own).text == (
+        f"{sandbox.sandbox_id}\n"
+    )
+    assert ask("POST", "/execute", headers=own, json={"code": "1"}).status_code == 404
+    assert ask("GET", "/sandboxes", headers=own).status_code == 404
+    assert ask("GET", f"/sandboxes/{sandbox.sandbox_id}", headers=own).status_code == 401
+    for token in ("x", own["X-Access-Token"][:-1], "é"):
+        reply = ask("GET", "/health", headers={"X-Access-Token": token.encode()})
+        assert (reply.status_code, reply.json()["message"]) == (502, "The sandbox was not found")
+
+
 @pytest.mark.threat("T-AUTH-6")
 def test_an_id_cannot_be_guessed(sandbox_server: SandboxServer) -> None:
     made = [Sandbox.create("base", **sandbox_server.sdk) for _ in range(3)]

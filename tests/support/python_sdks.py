@@ -36,6 +36,4 @@ def _install(lock: Path, folder: Path) -> None:
 
 
 def _uv(*arguments: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "uv", *arguments], check=True, timeout=INSTALL_TIMEOUT_S
-    )
+    subprocess.run([sys.executable, "-m", "uv", *arguments], check=True, timeout=INSTALL_TIMEOUT_S)

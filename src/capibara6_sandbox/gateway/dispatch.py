@@ -24,6 +24,7 @@ from capibara6_sandbox.host.sandbox import Sandbox
 ENVD_PORT: Final = 49983
 CODE_INTERPRETER_PORT: Final = 49999
 _CONTROL_PATHS: Final = ("/sandboxes/", "/v2/sandboxes/")  # envd has none like them
+_ENDED: Final = "unknown"  # stands for the sandbox of a token that none of ours has
 _DIGITS_MAX: Final = 6
 _UNKNOWN_HOST: Final = PlainTextResponse(
     "Invalid host. This server answers to addresses, localhost and its --domain; "
@@ -93,11 +94,13 @@ class Dispatcher:
 
     def _holder(self, headers: Headers) -> tuple[int, str] | None:
         given = headers.get("x-access-token", "").encode()
-        for sandbox in self._keeper.all() if given else ():
+        if not given or "x-api-key" in headers:
+            return None
+        for sandbox in self._keeper.all():
             token = sandbox.envd_access_token
             if token and hmac.compare_digest(given, token.encode()):
                 return ENVD_PORT, sandbox.id
-        return None
+        return ENVD_PORT, _ENDED
 
     def _choose(self, sandbox: Sandbox, port: int, headers: Headers) -> ASGIApp:
         if port != ENVD_PORT and not _may_pass(sandbox, headers):
