@@ -6,6 +6,7 @@
     ├── UnauthorizedError         no key, or a wrong one
     ├── NotFoundError             no such sandbox, template or context
     ├── ConflictError             the sandbox is not in a state that allows this
+    ├── RepeatMismatchError       a key of one request came with another one
     ├── TooManySandboxesError     the server's limit is reached
     └── StartError                the machine could not start a sandbox, or hold it still
         └── LayerError            what a sandbox has written could not be saved, or is gone
@@ -37,6 +38,10 @@ class NotFoundError(SandboxServerError):
 
 class ConflictError(SandboxServerError):
     """The sandbox is not in a state that allows this."""
+
+
+class RepeatMismatchError(SandboxServerError):
+    """A key of one request came with another one."""
 
 
 class TooManySandboxesError(SandboxServerError):

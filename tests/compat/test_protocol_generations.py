@@ -127,3 +127,10 @@ def test_unknown_paths_and_sandboxes_are_not_found(api: httpx.Client) -> None:
         reply = api.request(method, path, json={} if method == "POST" else None)
         assert reply.status_code in (404, 405), path
         assert reply.json()["message"]
+
+
+def test_the_key_belongs_to_one_team(sandbox_server: SandboxServer) -> None:
+    headers = {"Authorization": f"Bearer {sandbox_server.key}"}  # as the CLI sends it
+    (team,) = httpx.get(f"{sandbox_server.url}/teams", headers=headers).json()
+    assert (team["apiKey"], team["isDefault"]) == (sandbox_server.key, True)
+    assert httpx.get(f"{sandbox_server.url}/teams").status_code == 401

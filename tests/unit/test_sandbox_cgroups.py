@@ -51,8 +51,9 @@ def test_version_2_usage(tmp_path: Path) -> None:
         cpu__stat="usage_usec 1500000\nuser_usec 1",
         pids__current=3,
         memory__events="low 0\noom 4\noom_kill 2\noom_group_kill 0",
+        memory__stat="anon 1\nfile 4\nfile_mapped 2",
     )
-    assert CgroupV2(folder).usage() == CgroupUsage(5, 7, 1.5, 3, 2)
+    assert CgroupV2(folder).usage() == CgroupUsage(5, 7, 1.5, 3, 2, cache_bytes=4)
 
 
 def test_version_2_enables_controllers_on_the_way_down(tmp_path: Path) -> None:
@@ -110,10 +111,11 @@ def test_version_1_usage(tmp_path: Path) -> None:
         memory__usage_in_bytes=5,
         memory__max_usage_in_bytes=7,
         memory__oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 2",
+        memory__stat="cache 4\nrss 1\ntotal_cache 4",
     )
     write(folders["cpuacct"], cpuacct__usage=1_500_000_000)
     write(folders["pids"], pids__current=3)
-    assert CgroupV1(folders).usage() == CgroupUsage(5, 7, 1.5, 3, 2)
+    assert CgroupV1(folders).usage() == CgroupUsage(5, 7, 1.5, 3, 2, cache_bytes=4)
 
 
 def test_version_1_counts_a_shared_folder_once(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
 from capibara6_sandbox.errors import BadRequestError
-from capibara6_sandbox.gateway.listing import Page, select_sandboxes
+from capibara6_sandbox.gateway.listing import Page, count_running, select_running, select_sandboxes
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -114,9 +114,29 @@ def test_a_moment_is_included(text: str) -> None:
     [
         *("limit=0", "limit=-1", "limit=101", "limit=x", "limit=1.5", "limit=²", "limit="),
         *("nextToken=x", "nextToken=%FF", "nextToken=ñ", "nextToken=/w=="),
+        *("nextToken=eWVzdGVyZGF5L2E=", "limit=" + "9" * 5000),
         *("startedAfter=yesterday", "startedAfter=5"),
+        *("order=up", "order=ASC", "state=killed", "state=running,", "template=base:tag"),
     ],
 )
 def test_what_cannot_be_is_refused(query: str) -> None:
-    with pytest.raises(BadRequestError, match=query.partition("=")[0]):
+    name = query.partition("=")[0].replace("nextToken", "Invalid next token")
+    with pytest.raises(BadRequestError, match=name):
         select(aged(1), query)
+
+
+def test_the_first_generation_lists_all_that_run_and_no_other() -> None:
+    sandboxes = [
+        Listed("a", START, request=Asked({"k": "v"})),
+        Listed("b", START, request=Asked({"k": "v"}), visible_state="paused"),
+        Listed("c", START),
+        *aged(*range(1, 151)),
+    ]
+    everything: Any = sandboxes
+    assert len(select_running(everything, QueryParams("state=paused&limit=1"))) == 152
+    assert [s.id for s in select_running(everything, QueryParams("metadata=k%3Dv"))] == ["a"]
+
+
+def test_the_number_that_runs_is_that_of_all_pages() -> None:
+    everything: Any = [*aged(*range(150)), Listed("p", visible_state="paused")]
+    assert count_running(everything, Page.from_query(QueryParams("limit=2"))) == 150

@@ -1,8 +1,7 @@
 """E2B's control plane: sandboxes are created, found, extended and ended here."""
 
 import json
-from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -18,11 +17,17 @@ from capibara6_sandbox.gateway.bodies import read_model
 from capibara6_sandbox.gateway.control_bodies import NewSandbox
 from capibara6_sandbox.gateway.copy_calls import CopyCalls
 from capibara6_sandbox.gateway.descriptions import describe, detail, handle
+from capibara6_sandbox.gateway.idempotency import Repeats, idempotency_key
 from capibara6_sandbox.gateway.keys import KeyMiddleware
 from capibara6_sandbox.gateway.life_calls import LifeCalls, check_timeout, path_id
-from capibara6_sandbox.gateway.listing import Page, select_sandboxes
+from capibara6_sandbox.gateway.listing import (
+    Page,
+    count_running,
+    select_running,
+    select_sandboxes,
+)
 from capibara6_sandbox.gateway.logs import LogCalls
-from capibara6_sandbox.gateway.metrics import samples
+from capibara6_sandbox.gateway.metrics import MetricCalls
 from capibara6_sandbox.gateway.network_calls import NetworkCalls, policy_of
 from capibara6_sandbox.gateway.secrets import SecretCalls
 from capibara6_sandbox.gateway.templates import TemplateCalls
@@ -32,6 +37,7 @@ from capibara6_sandbox.host.copies import Copies, Origin
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.templates.catalog import TEMPLATES
 
+TEAM_ID: Final = "00000000-0000-0000-0000-000000000001"
 ENV_BYTES_MAX: Final = 60_000  # with our own, they fit into one packet to the agent
 
 
@@ -45,14 +51,16 @@ def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int
         timeout_s_max: the longest lifetime that may be asked for; 0 for no limit.
     """
     copies = Copies(keeper)
-    control = Control(keeper, copies, domain, timeout_s_max)
+    control = Control(keeper, copies, domain, timeout_s_max, key)
     return Starlette(
         routes=[
             Route("/health", control.health),
+            Route("/teams", control.teams, methods=["GET"]),
             Route("/sandboxes", control.create, methods=["POST"]),
             Route("/v2/sandboxes", control.create_secured, methods=["POST"]),
-            Route("/sandboxes", control.list, methods=["GET"]),
+            Route("/sandboxes", control.list_running, methods=["GET"]),
             Route("/v2/sandboxes", control.list, methods=["GET"]),
+            *MetricCalls(keeper).routes(),
             Route("/sandboxes/{id}", control.info, methods=["GET"]),
             *LifeCalls(keeper, domain, timeout_s_max).routes(),
             *TemplateCalls(keeper.workshop).routes(),
@@ -60,7 +68,6 @@ def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int
             *CopyCalls(copies, keeper, domain, timeout_s_max).routes(),
             *NetworkCalls(keeper).routes(),
             *LogCalls(keeper).routes(),
-            Route("/sandboxes/{id}/metrics", control.metrics, methods=["GET"]),
             *VolumeCalls(keeper.foundry.volumes).routes(),
             *SecretCalls(keeper.foundry.secrets).routes(),
         ],
@@ -82,25 +89,42 @@ async def _no_route(request: Request, failure: Exception) -> JSONResponse:
 class Control:
     """The endpoints."""
 
-    def __init__(self, keeper: Keeper, copies: Copies, domain: str, timeout_s_max: int) -> None:
+    def __init__(
+        self, keeper: Keeper, copies: Copies, domain: str, timeout_s_max: int, key: str
+    ) -> None:
         self._keeper = keeper
         self._copies = copies
         self._domain = domain
         self._timeout_s_max = timeout_s_max
+        self._repeats = Repeats()
+        self._key = key
 
     async def health(self, request: Request) -> Response:
         """Answer that the server lives."""
         return JSONResponse({"status": "ok", "version": __version__})
 
+    async def teams(self, request: Request) -> Response:
+        """Return the one team there is: whoever holds the key, which is the caller."""
+        team = {"teamID": TEAM_ID, "name": "capibara6", "apiKey": self._key, "isDefault": True}
+        return JSONResponse([team])
+
     async def create(self, request: Request) -> Response:
         """Create a sandbox, secured if asked to (the first generation of the protocol)."""
-        return await self._create(await read_model(request, NewSandbox), secure=None)
+        return await self._create_once(request, secure=None)
 
     async def create_secured(self, request: Request) -> Response:
         """Create a sandbox with tokens."""
-        return await self._create(await read_model(request, NewSandbox), secure=True)
+        return await self._create_once(request, secure=True)
 
-    async def _create(self, body: NewSandbox, *, secure: bool | None) -> Response:
+    async def _create_once(self, request: Request, *, secure: bool | None) -> Response:
+        """Create a sandbox, but not a second one for the same key."""
+        key = idempotency_key(request)
+        body = await read_model(request, NewSandbox)
+        asked = f"{secure} {body.model_dump_json()}"
+        made = await self._repeats.once(key, asked, lambda: self._create(body, secure=secure))
+        return JSONResponse(made, 201)
+
+    async def _create(self, body: NewSandbox, *, secure: bool | None) -> dict[str, Any]:
         origin = self._find_origin(body.templateID)
         env = {**origin.env, **(body.envVars or {})}
         _refuse_unsupported(body)
@@ -125,7 +149,7 @@ class Control:
             ),
         )
         self._keeper.workshop.note_use(origin.template.name)
-        return JSONResponse(handle(sandbox, self._domain), 201)
+        return handle(sandbox, self._domain)
 
     def _find_origin(self, name: str) -> Origin:
         """Return the template or snapshot that a client names, and the variables it brings."""
@@ -139,21 +163,24 @@ class Control:
             raise NotFoundError(f"There is no template '{name}'. Known: {known}.")
         return found
 
+    async def list_running(self, request: Request) -> Response:
+        """List all sandboxes that run, by metadata (the first generation of the protocol)."""
+        found = select_running(self._keeper.all(), request.query_params)
+        return JSONResponse([describe(sandbox) for sandbox in found])
+
     async def list(self, request: Request) -> Response:
         """List sandboxes by metadata, state and template, page by page, newest first."""
         page = Page.from_query(request.query_params)
-        chosen, token = select_sandboxes(self._keeper.all(), page)
+        found = self._keeper.all()
+        chosen, token = select_sandboxes(found, page)
         headers = {"x-next-token": token} if token else {}
+        if "running" in page.states:
+            headers["x-total-running"] = str(count_running(found, page))
         return JSONResponse([describe(sandbox) for sandbox in chosen], headers=headers)
 
     async def info(self, request: Request) -> Response:
         """Describe one sandbox."""
         return JSONResponse(detail(self._keeper.find(path_id(request)), self._domain))
-
-    async def metrics(self, request: Request) -> Response:
-        """Return what a sandbox uses now, in E2B's form and with the peak that limits need."""
-        sandbox = self._keeper.find(path_id(request))
-        return JSONResponse(samples(sandbox, request.query_params, datetime.now(UTC)))
 
     async def remove_template(self, request: Request) -> Response:
         """Delete a template that a client built, or a snapshot: both are asked for like this."""

@@ -15,9 +15,15 @@ STATUSES: Final[Mapping[type[errors.SandboxServerError], int]] = {
     errors.UnauthorizedError: 401,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
+    errors.RepeatMismatchError: 422,
     errors.TooManySandboxesError: 429,
     errors.StartError: 500,
     errors.LayerError: 500,
+}
+
+# E2B's names of errors that clients tell apart by more than their status.
+CODES: Final[Mapping[type[errors.SandboxServerError], str]] = {
+    errors.RepeatMismatchError: "idempotency_request_mismatch",
 }
 
 CALL_STATUSES: Final[Mapping[str, int]] = {
@@ -37,7 +43,12 @@ def error_response(status: int, message: str) -> JSONResponse:
 
 async def on_server_error(request: Request, failure: Exception) -> JSONResponse:
     """Answer one of the server's own errors."""
-    return error_response(STATUSES[type(failure)], str(failure))  # type: ignore[index]
+    assert isinstance(failure, errors.SandboxServerError)
+    kind = type(failure)
+    told = {"code": STATUSES[kind], "message": str(failure)}
+    if kind in CODES:
+        told["error_code"] = CODES[kind]
+    return JSONResponse(told, STATUSES[kind])
 
 
 async def on_call_error(request: Request, failure: Exception) -> JSONResponse:

@@ -11,10 +11,12 @@ from typing import Final, Self, TypeVar
 from starlette.datastructures import QueryParams
 
 from capibara6_sandbox.errors import BadRequestError
+from capibara6_sandbox.gateway.queries import number, word
 from capibara6_sandbox.host.sandbox import Sandbox
 
 LIMIT_DEFAULT: Final = 100
 LIMIT_MAX: Final = 100
+_STATES: Final = ("running", "paused")
 Item = TypeVar("Item")
 
 
@@ -37,24 +39,37 @@ class Page:
         Raises:
             BadRequestError: a limit, moment or token that cannot be.
         """
-        # Clients encode each key and value, then the whole: "a%20b=c" -> "a%2520b%3Dc".
-        pairs = urllib.parse.parse_qsl(query.get("metadata", ""), keep_blank_values=True)
-        states = ",".join(query.getlist("state")) or "running,paused"
         return cls(
-            metadata={urllib.parse.unquote(k): urllib.parse.unquote(v) for k, v in pairs},
-            states=frozenset(states.split(",")),
-            template=query.get("template", ""),
+            metadata=_metadata(query),
+            states=_states(query),
+            template=_template(query.get("template", "")),
             started_after=_moment(query.get("startedAfter", "")),
-            ascending=query.get("order", "desc").lower().startswith("asc"),
-            limit=_limit(query.get("limit", str(LIMIT_DEFAULT))),
+            ascending=word(query, "order", ("asc", "desc"), "desc") == "asc",
+            limit=number(query, "limit", 1, LIMIT_MAX) or LIMIT_DEFAULT,
             after=_decode(query.get("nextToken", "")),
         )
 
 
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= LIMIT_MAX:
-        raise BadRequestError(f"limit must be from 1 to {LIMIT_MAX}, not {text!r}")
-    return int(text)
+def _metadata(query: QueryParams) -> dict[str, str]:
+    # Clients encode each key and value, then the whole: "a%20b=c" -> "a%2520b%3Dc".
+    pairs = urllib.parse.parse_qsl(query.get("metadata", ""), keep_blank_values=True)
+    return {urllib.parse.unquote(key): urllib.parse.unquote(value) for key, value in pairs}
+
+
+def _states(query: QueryParams) -> frozenset[str]:
+    states = ",".join(query.getlist("state")) or ",".join(_STATES)
+    found = frozenset(states.split(","))
+    if not found <= frozenset(_STATES):
+        known = " and ".join(_STATES)
+        raise BadRequestError(f"state must be of {known}, not {states[:80]!r}")
+    return found
+
+
+def _template(name: str) -> str:
+    if ":" in name:
+        text = "tags are not supported here because sandboxes are not tag-scoped"
+        raise BadRequestError(f"Invalid template: {text}")
+    return name
 
 
 def _moment(text: str) -> datetime | None:
@@ -68,16 +83,36 @@ def _moment(text: str) -> datetime | None:
 
 
 def _decode(token: str) -> str:
+    """Return the place that a token stands for; "" for none."""
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        place = base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        if token:
+            datetime.fromisoformat(place.partition("/")[0])
     except (binascii.Error, ValueError):
-        raise BadRequestError(f"nextToken {token!r} is none of this server's") from None
+        raise BadRequestError(f"Invalid next token: {token[:80]!r}") from None
+    return place
 
 
 def select_sandboxes(sandboxes: Iterable[Sandbox], page: Page) -> tuple[list[Sandbox], str]:
     """Return one page, and the token of the next one ("" if it is the last)."""
     found = [s for s in sandboxes if s.visible_state in page.states and _matches(s, page)]
     return cut_page(found, lambda s: (s.started_at, s.id), page)
+
+
+def count_running(sandboxes: Iterable[Sandbox], page: Page) -> int:
+    """Return how many sandboxes run that all pages together hold."""
+    return sum(1 for s in sandboxes if s.visible_state == "running" and _matches(s, page))
+
+
+def select_running(sandboxes: Iterable[Sandbox], query: QueryParams) -> list[Sandbox]:
+    """Return all sandboxes that run and have the query's metadata, newest first."""
+    wanted = _metadata(query).items()
+    found = [
+        sandbox
+        for sandbox in sandboxes
+        if sandbox.visible_state == "running" and wanted <= sandbox.request.metadata.items()
+    ]
+    return sorted(found, key=lambda sandbox: sandbox.started_at, reverse=True)
 
 
 def cut_page(

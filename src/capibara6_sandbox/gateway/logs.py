@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -14,12 +13,12 @@ from starlette.routing import Route
 from capibara6_sandbox.errors import BadRequestError, NotFoundError
 from capibara6_sandbox.gateway.descriptions import timestamp
 from capibara6_sandbox.gateway.life_calls import path_id
+from capibara6_sandbox.gateway.queries import number, word
 from capibara6_sandbox.host.journal import Entry, Level
 from capibara6_sandbox.host.keeper import Keeper
 
 LIMIT_MAX: Final = 1000
 SEARCH_CHARS_MAX: Final = 256
-_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _DIRECTIONS: Final = ("forward", "backward")
 
 
@@ -40,9 +39,10 @@ class LogQuery:
         Raises:
             BadRequestError: one is no number.
         """
-        start, limit = _number(query, "start"), _number(query, "limit")
+        limit = number(query, "limit")
         limit = LIMIT_MAX if limit is None else min(limit, LIMIT_MAX)
-        return cls(backward=False, cursor_ms=start, limit=limit, level=Level.DEBUG, search="")
+        start_ms = number(query, "start")
+        return cls(backward=False, cursor_ms=start_ms, limit=limit, level=Level.DEBUG, search="")
 
     @classmethod
     def second_generation(cls, query: QueryParams) -> Self:
@@ -51,18 +51,16 @@ class LogQuery:
         Raises:
             BadRequestError: a value that cannot be; the message names it.
         """
-        limit = _number(query, "limit")
-        if limit is not None and limit > LIMIT_MAX:
-            raise BadRequestError(f"limit must be from 0 to {LIMIT_MAX}, not {limit}")
+        limit = number(query, "limit", most=LIMIT_MAX)
         search = query.get("search", "")
         if len(search) > SEARCH_CHARS_MAX:
             text = f"search: {len(search)} characters; the limit is {SEARCH_CHARS_MAX}"
             raise BadRequestError(text)
         return cls(
-            backward=_choice(query, "direction", _DIRECTIONS, "backward") == "backward",
-            cursor_ms=_number(query, "cursor"),
+            backward=word(query, "direction", _DIRECTIONS, "backward") == "backward",
+            cursor_ms=number(query, "cursor"),
             limit=LIMIT_MAX if limit is None else limit,
-            level=Level[_choice(query, "level", _LEVELS, "debug").upper()],
+            level=Level[word(query, "level", _LEVELS, "debug").upper()],
             search=search,
         )
 
@@ -143,19 +141,3 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "message": entry.message,
         "fields": {name: str(value) for name, value in entry.fields.items()},
     }
-
-
-def _number(query: QueryParams, name: str) -> int | None:
-    text = query.get(name)
-    if text is None:
-        return None
-    if not _NUMBER.fullmatch(text):
-        raise BadRequestError(f"{name} must be a number from 0, not {text[:80]!r}")
-    return int(text)
-
-
-def _choice(query: QueryParams, name: str, known: tuple[str, ...], default: str) -> str:
-    text = query.get(name, default)
-    if text not in known:
-        raise BadRequestError(f"{name} must be one of {', '.join(known)}, not {text[:80]!r}")
-    return text

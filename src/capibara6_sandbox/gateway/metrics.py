@@ -1,51 +1,117 @@
-"""What a sandbox uses, in E2B's form and with the peak that the platform's limits need."""
+"""What sandboxes use, now and before, in E2B's form and with the peak that limits need."""
 
-from datetime import datetime
+import time
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from capibara6_sandbox.errors import BadRequestError
 from capibara6_sandbox.gateway.descriptions import timestamp
+from capibara6_sandbox.gateway.life_calls import path_id
+from capibara6_sandbox.gateway.queries import number
+from capibara6_sandbox.host.history import INTERVAL_S, Sample
+from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.host.sandbox import Sandbox
 
-_SAMPLE_S: Final = 5  # how far from its moment a sample still stands for it, as in E2B's cloud
+POINTS_MAX: Final = 1000  # of a reply, as in E2B's cloud
+SANDBOXES_MAX: Final = 100
 
 
-def samples(sandbox: Sandbox, query: QueryParams, now: datetime) -> list[dict[str, Any]]:
-    """Return the one sample there is, that of now, if the query's interval asks for it.
+class MetricCalls:
+    """The endpoints.
+
+    Args:
+        keeper: all sandboxes.
+    """
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    def routes(self) -> list[Route]:
+        """Return the routes; the first is to stand before those with an id in its place."""
+        return [
+            Route("/sandboxes/metrics", self.newest, methods=["GET"]),
+            Route("/sandboxes/{id}/metrics", self.history, methods=["GET"]),
+        ]
+
+    async def history(self, request: Request) -> Response:
+        """Return what a sandbox has used in an interval, oldest first."""
+        sandbox = self._keeper.find(path_id(request))
+        return JSONResponse(samples(sandbox, request.query_params, time.time()))
+
+    async def newest(self, request: Request) -> Response:
+        """Return what each of some sandboxes used last; those that are unknown are left out."""
+        ids = [item for item in request.query_params.get("sandbox_ids", "").split(",") if item]
+        if not ids:
+            raise BadRequestError("sandbox_ids: ids of sandboxes, separated by commas, are missing")
+        if len(ids) > SANDBOXES_MAX:
+            text = f"Too many sandboxes requested, maximum is {SANDBOXES_MAX}"
+            raise BadRequestError(text)
+        known = {sandbox.id: sandbox for sandbox in self._keeper.all()}
+        now_s = time.time()
+        found = {name: _last(known[name], now_s) for name in ids if name in known}
+        return JSONResponse({"sandboxes": {name: last for name, last in found.items() if last}})
+
+
+def samples(sandbox: Sandbox, query: QueryParams, now_s: float) -> list[dict[str, Any]]:
+    """Return what a sandbox has used in the query's interval, at last what it uses now.
 
     Raises:
-        BadRequestError: a bound of the interval is no time.
+        BadRequestError: a bound of the interval is no time, or it ends before it begins.
     """
-    usage = sandbox.usage()
-    if not _asks_for_now(query, now.timestamp()) or usage is None:
-        return []
-    limits = sandbox.template.limits
-    lived_s = max(0.001, (now - sandbox.started_at).total_seconds())
-    sample = {
-        "timestamp": timestamp(now),
-        "timestampUnix": int(now.timestamp()),
-        "cpuCount": max(1, round(limits.cpus)),
-        "cpuUsedPct": round(100 * usage.cpu_s / lived_s, 2),
-        "memUsed": usage.memory_bytes,
-        "memTotal": limits.memory_bytes,
-        "memCache": 0,
-        "diskUsed": sandbox.disk_used_bytes(),
-        "diskTotal": limits.disk_bytes,
+    start_s, end_s = number(query, "start"), number(query, "end")
+    if start_s is not None and end_s is not None and start_s > end_s:
+        raise BadRequestError("Invalid time range for metrics")
+    begin_s = float(start_s or 0)
+    # Clients send whole seconds: what they call now has begun already.
+    until_s = now_s if end_s is None else end_s + 1.0
+    found = [
+        _describe(sandbox, sample) for sample in _thinned(sandbox.history.select(begin_s, until_s))
+    ]
+    now = _now(sandbox, now_s) if begin_s - INTERVAL_S <= now_s <= until_s + INTERVAL_S else None
+    return [*found, now] if now else found
+
+
+def _last(sandbox: Sandbox, now_s: float) -> dict[str, Any] | None:
+    """Return what a sandbox uses now; of one that is paused, what it used last."""
+    if (now := _now(sandbox, now_s)) is not None:
+        return now
+    kept = sandbox.history.select(0, now_s)
+    return _describe(sandbox, kept[-1]) if kept else None
+
+
+def _thinned(found: list[Sample]) -> list[Sample]:
+    """Return at most `POINTS_MAX` of them, evenly, the last one always."""
+    step = -(-len(found) // POINTS_MAX) or 1
+    return found[::-step][::-1]
+
+
+def _now(sandbox: Sandbox, now_s: float) -> dict[str, Any] | None:
+    usage = sandbox.usage() if sandbox.visible_state == "running" else None
+    if usage is None:
+        return None
+    return _describe(sandbox, sandbox.measure(usage, now_s)) | {
         "cpuSeconds": usage.cpu_s,
         "memPeak": usage.memory_peak_bytes,
         "oomKills": usage.oom_kills,
     }
-    return [sample]
 
 
-def _asks_for_now(query: QueryParams, now_s: float) -> bool:
-    """Whether an interval (Unix seconds) touches the present."""
-    bounds = {}
-    for name in ("start", "end"):
-        text = query.get(name, str(int(now_s)))
-        if not text.isdecimal():
-            raise BadRequestError(f"{name} must be a time in Unix seconds, not {text!r}")
-        bounds[name] = int(text)
-    return bounds["start"] - _SAMPLE_S <= now_s <= bounds["end"] + _SAMPLE_S
+def _describe(sandbox: Sandbox, sample: Sample) -> dict[str, Any]:
+    limits = sandbox.template.limits
+    processors = max(1, round(limits.cpus))
+    return {
+        "timestamp": timestamp(datetime.fromtimestamp(sample.at_s, UTC)),
+        "timestampUnix": int(sample.at_s),
+        "cpuCount": processors,
+        "cpuUsedPct": round(100 * sample.cpu_share / processors, 2),
+        "memUsed": sample.memory_bytes,
+        "memTotal": limits.memory_bytes,
+        "memCache": sample.cache_bytes,
+        "diskUsed": sample.disk_bytes,
+        "diskTotal": limits.disk_bytes,
+    }

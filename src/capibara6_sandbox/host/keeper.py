@@ -24,6 +24,7 @@ from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S, Workshop
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
+from capibara6_sandbox.host.history import Sampler
 from capibara6_sandbox.host.journal import Journal
 from capibara6_sandbox.host.lifecycle import Lifecycle
 from capibara6_sandbox.host.machine import Machine
@@ -68,6 +69,7 @@ class Keeper:
         self._deadlines: dict[str, Deadline] = {}
         self._creating = 0  # asked for, and not among the sandboxes yet
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sampling: asyncio.Task[None] | None = None
         self._pool = Pool(self._start, self._dispose, settings.pool_size)
         self.stems = Stems(self.foundry, self._start, self._dispose, settings.stems_bytes_max)
         self._lifecycle: Lifecycle | None = None
@@ -98,6 +100,7 @@ class Keeper:
         await self.workshop.start()
         for name in self._settings.warm_templates:
             await self._pool.keep_ready(TEMPLATES[name])
+        self._sampling = asyncio.create_task(Sampler(self.all).run())
         progress(1.0, "ready")
 
     @property
@@ -352,6 +355,8 @@ class Keeper:
 
     async def stop(self) -> None:
         """End everything; what is paused stays on disk. Idempotent."""
+        if self._sampling is not None:
+            self._sampling.cancel()
         await self.workshop.stop()
         for sandbox in await self._pool.close():
             self._track(self._dispose(sandbox))

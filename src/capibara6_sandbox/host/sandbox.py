@@ -15,6 +15,7 @@ from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.blueprint import HOME
 from capibara6_sandbox.host.guest_client import GuestClient, GuestLostError
+from capibara6_sandbox.host.history import History, Sample
 from capibara6_sandbox.host.kernel_starting import add_python_kernel
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.parents import Parents
@@ -66,6 +67,7 @@ class Sandbox:
         self._parents = parents
         self.tunnels = Tunnels(self._open_socket)  # to its machine of now
         self.default_context_ids: dict[str, str] = {}  # by language
+        self.history = History()  # of what it uses
         self.envd_access_token = ""
         self.traffic_access_token = ""
         self.env: dict[str, str] = {}
@@ -200,6 +202,22 @@ class Sandbox:
     def usage(self) -> CgroupUsage | None:
         """Return what its programs have used; None while that cannot be told."""
         return self._machine.usage() if self._machine is not None else None
+
+    def sample(self, at_s: float) -> None:
+        """Add what it uses to its history; nothing while it does not run."""
+        usage = self.usage() if self.state is State.RUNNING else None
+        if usage is None:
+            self.history.rest()
+            return
+        self.history.add(self.measure(usage, at_s), usage.cpu_s)
+
+    def measure(self, usage: CgroupUsage, at_s: float) -> Sample:
+        """Return what it uses now, as a sample."""
+        share = self.history.share(at_s, usage.cpu_s)
+        if share is None:  # since its start or resumption, where there is no sample yet
+            share = usage.cpu_s / max(0.001, at_s - self.started_at.timestamp())
+        disk_bytes = self.disk_used_bytes()
+        return Sample(at_s, share, usage.memory_bytes, usage.cache_bytes, disk_bytes)
 
     def disk_used_bytes(self) -> int:
         """Return how much it has written since it was started."""

@@ -59,6 +59,7 @@ class CgroupV1(Cgroup):
             cpu_s=read_number(accounting / "cpuacct.usage") / 1e9,
             processes=read_number(self._by_controller["pids"] / "pids.current"),
             oom_kills=read_field(memory / "memory.oom_control", "oom_kill"),
+            cache_bytes=read_field(memory / "memory.stat", "cache"),
         )
 
     @property

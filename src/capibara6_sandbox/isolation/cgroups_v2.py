@@ -44,6 +44,7 @@ class CgroupV2(Cgroup):
             cpu_s=read_field(self._folder / "cpu.stat", "usage_usec") / 1e6,
             processes=read_number(self._folder / "pids.current"),
             oom_kills=read_field(self._folder / "memory.events", "oom_kill"),
+            cache_bytes=read_field(self._folder / "memory.stat", "file"),
         )
 
     @property

@@ -46,3 +46,4 @@ class CgroupUsage:
     cpu_s: float
     processes: int
     oom_kills: int
+    cache_bytes: int = 0  # of the memory: files, in the writable layer too
