@@ -15,13 +15,8 @@ import pytest
 from e2b import FileNotFoundException, FileType, InvalidArgumentException, SandboxException
 from e2b.sandbox.filesystem.filesystem import WriteEntry
 
-from support.envd_server import USER, running_envd
-
-
-@pytest.fixture(scope="module")
-def envd(tmp_path_factory):
-    with running_envd(tmp_path_factory.mktemp("agent") / "socket") as server:
-        yield server
+from support.envd_server import USER
+from support.privileges import needs_root
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +201,7 @@ def test_metadata_is_kept_until_overwritten(sandbox, tmp_path):
         sandbox.files.write(path, "x", metadata={"long": "x" * 5000})
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as somebody else")
+@needs_root("it acts as somebody else")
 def test_files_are_used_with_the_users_rights(sandbox, tmp_path):
     tmp_path.chmod(0o711)
     for parent in tmp_path.parents[:2]:

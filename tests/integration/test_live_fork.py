@@ -12,8 +12,8 @@ import os, random, numpy as np
 x = 41
 data = np.arange(1_000_000)
 generator = np.random.default_rng(7)
-os.makedirs('/home/user/work', exist_ok=True); os.chdir('/home/user/work')
-file = open('/home/user/work/notes', 'w+'); file.write('hello'); file.flush()
+os.makedirs('/home/user/project', exist_ok=True); os.chdir('/home/user/project')
+file = open('/home/user/project/notes', 'w+'); file.write('hello'); file.flush()
 """
 
 
@@ -22,7 +22,7 @@ def server() -> Iterator[SandboxServer]:
     server = SandboxServer().start()
     if not server.cgroups() and "degraded" in "".join(server.log_lines):
         server.stop()
-        pytest.skip("live forks need cgroups")
+        pytest.skip("needs cgroups, with which forked kernels are checked: run as root")
     yield server
     server.stop()
 
@@ -50,13 +50,13 @@ def _value(sandbox: Sandbox, code: str) -> str | None:
 def test_a_fork_has_the_variables_and_goes_its_own_way(origin: Sandbox) -> None:
     (fork,) = _fork(origin)
     assert _value(fork, "x, int(data.sum()), os.getcwd()") == (
-        "(41, 499999500000, '/home/user/work')"
+        "(41, 499999500000, '/home/user/project')"
     )
     _value(fork, "x = 1; data[0] = 5; file.write(' fork'); file.flush()")
     assert _value(origin, "x, int(data[0])") == "(41, 0)"
-    assert origin.files.read("/home/user/work/notes") == "hello"
-    assert fork.files.read("/home/user/work/notes") == "hello fork"
-    assert fork.commands.run("hostname; ls work").exit_code == 0
+    assert origin.files.read("/home/user/project/notes") == "hello"
+    assert fork.files.read("/home/user/project/notes") == "hello fork"
+    assert fork.commands.run("hostname; ls project").exit_code == 0
     fork.kill()
 
 

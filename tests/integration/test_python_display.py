@@ -20,7 +20,7 @@ QUIET = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 
-pytestmark = pytest.mark.skipif(not PYTHON, reason="needs TEMPLATE_PYTHON")
+pytestmark = pytest.mark.skipif(not PYTHON, reason="needs TEMPLATE_PYTHON, which make test sets")
 
 Events = list[dict[str, Any]]
 

@@ -30,7 +30,7 @@ TABLES = {"strikes": strikes, "ventas": ventas, "sensors": sensors}
 
 pytestmark = [
     pytest.mark.needs("template python"),
-    pytest.mark.skipif(not PYTHON, reason="TEMPLATE_PYTHON is not set"),
+    pytest.mark.skipif(not PYTHON, reason="needs TEMPLATE_PYTHON, which make test sets"),
 ]
 
 

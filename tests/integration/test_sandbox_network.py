@@ -12,6 +12,7 @@ from e2b import Sandbox
 
 from capibara6_sandbox.network import dns
 from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME
+from support.privileges import needs_root
 from support.sandbox_server import SandboxServer, wait_until
 
 NAMED_ADDRESS = "127.77.0.2"  # where allowed names lead
@@ -159,7 +160,7 @@ def test_no_internet_access_from_the_start(server: SandboxServer, echo_port: int
         sandbox.kill()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="listens on port 80")
+@needs_root("it listens on port 80")
 def test_an_allowed_name_leads_where_it_leads_and_not_where_it_was_sent(
     sandbox: Sandbox, shown: Callable[[str], str]
 ) -> None:

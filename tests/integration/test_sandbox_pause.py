@@ -16,6 +16,7 @@ from e2b.exceptions import NotFoundException, SandboxException
 from e2b_code_interpreter import AsyncSandbox, Sandbox
 
 from capibara6_sandbox.server import data_folder
+from support.privileges import needs_root
 from support.sandbox_server import SandboxServer, wait_until
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -286,7 +287,7 @@ def test_traffic_can_wake(server: SandboxServer) -> None:
     sandbox.kill()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide the cgroups from a server")
+@needs_root("it hides the cgroups from a server")
 def test_without_cgroups_the_agent_stops_its_programs(home: Path) -> None:
     hide = 'umount -a -t cgroup,cgroup2; exec "$@"'
     server = SandboxServer(

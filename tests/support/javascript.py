@@ -22,7 +22,7 @@ def program(name: str) -> str:
     template = Path(os.environ.get("TEMPLATE_PYTHON", "/nowhere")).parent
     found = shutil.which(name, path=f"{template}:{os.environ['PATH']}")
     if found is None:
-        pytest.skip(f"needs {name}: build the templates, set TEMPLATE_PYTHON, or install it")
+        pytest.skip(f"needs {name}: make extras, or make test, which uses the template's")
     return found
 
 

@@ -20,12 +20,12 @@ def missing() -> str:
     """Say what is missing for a cluster; empty when nothing is."""
     absent = [name for name in ("initdb", "pg_ctl") if find_tool(name) is None]
     if absent:
-        return f"PostgreSQL's {' and '.join(absent)} not installed"
+        return f"needs PostgreSQL's {' and '.join(absent)}: make extras"
     if os.geteuid() == 0:
         try:
             pwd.getpwnam("postgres")
         except KeyError:
-            return "root cannot run PostgreSQL and there is no user postgres"
+            return "needs the user postgres, as root cannot run PostgreSQL: make extras"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Copying writable layers: nothing lost on the way, and nothing reached that lies outside."""
+"""Saving layers: nothing is lost on the way, and nothing reached that lies outside."""
 
 import os
 import socket
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from capibara6_sandbox.isolation.layers import DEPTH_MAX, OPAQUE, LayerCopy, Owners
+from support.privileges import needs_root
 
 HERE = Owners(kept=True)
 
@@ -195,7 +196,7 @@ def test_owners_stay_in_their_range(owners: Owners, given: int, expected: int) -
     assert owners.of(given) == expected
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+@needs_root("it gives files away")
 def test_owners_are_stored_as_the_sandbox_sees_them(source: Path, target: Path) -> None:
     (source / "f").write_text("x")
     os.chown(source / "f", (1 << 30) + 1000, (1 << 30) + 5)
