@@ -1,15 +1,11 @@
 """Java through the published SDK."""
 
-import shutil
-
-import pytest
 from e2b_code_interpreter import Sandbox
 
+from support.languages import needs_java
 from support.sandbox_server import SandboxServer
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("jshell") is None, reason="needs a JDK of version 17 or later: make extras"
-)
+pytestmark = needs_java
 
 
 def test_declarations_values_output_and_errors_of_java(sandbox_server: SandboxServer) -> None:

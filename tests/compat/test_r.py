@@ -1,17 +1,11 @@
 """R through the published SDK."""
 
-import shutil
-from pathlib import Path
-
-import pytest
 from e2b_code_interpreter import Sandbox
 
+from support.languages import needs_r
 from support.sandbox_server import SandboxServer
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("R") is None or not Path("/usr/lib/R/site-library/repr").is_dir(),
-    reason="needs R with its packages jsonlite and repr: make extras",
-)
+pytestmark = needs_r
 
 
 def test_values_output_and_errors_of_r(sandbox_server: SandboxServer) -> None:

@@ -4,13 +4,13 @@ import base64
 import json
 import signal
 import socket
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
 from support.platform_process import EXAMPLES, Installation
+from support.sandbox_server import wait_until
 
 pytestmark = pytest.mark.timeout(900)  # the first start on a machine builds the template
 
@@ -59,13 +59,6 @@ def events_of(reply):
     frames = [frame for frame in reply.text.split("\n\n") if frame and not frame.startswith(":")]
     fields = [dict(line.split(": ", 1) for line in frame.split("\n")) for frame in frames]
     return [(int(f["id"]), f["event"], json.loads(f["data"])) for f in fields]
-
-
-def wait_until(holds):
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 class TestOverHttp:

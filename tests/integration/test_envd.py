@@ -5,18 +5,9 @@ import os
 from pathlib import Path
 
 import httpx
-import pytest
 from e2b import AsyncSandbox
 
-from support.envd_server import running_envd
-
 MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def envd(tmp_path_factory):
-    with running_envd(tmp_path_factory.mktemp("agent") / "socket") as server:
-        yield server
 
 
 async def test_the_asynchronous_sdk_works_too(envd, tmp_path):

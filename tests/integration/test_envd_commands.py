@@ -16,25 +16,13 @@ from e2b import (
 )
 from e2b.sandbox.commands.command_handle import PtySize
 
-from support.envd_server import USER, running_envd
-
-
-@pytest.fixture(scope="module")
-def envd(tmp_path_factory):
-    with running_envd(tmp_path_factory.mktemp("agent") / "socket") as server:
-        yield server
+from support.envd_server import USER
+from support.sandbox_server import wait_until
 
 
 @pytest.fixture(scope="module")
 def sandbox(envd):
     return envd.client()
-
-
-def _wait_until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within 20 s"
-        time.sleep(0.02)
 
 
 def _alive(pid):
@@ -162,7 +150,7 @@ def test_the_timeout_kills_the_command(sandbox):
     command = sandbox.commands.run("sleep 60 & sleep 60", background=True, timeout=1)
     with pytest.raises(TimeoutException):
         command.wait()
-    _wait_until(lambda: not _alive(command.pid))
+    wait_until(lambda: not _alive(command.pid))
 
 
 def test_a_disconnect_does_not_end_the_command(sandbox, tmp_path):
@@ -184,7 +172,7 @@ def test_output_that_nobody_heard_is_kept_for_the_next(sandbox, tmp_path):
     command.disconnect()
     time.sleep(0.3)  # the server notices a closed connection a little later
     gate.touch()
-    _wait_until(done.exists)
+    wait_until(done.exists)
     again = sandbox.commands.connect(command.pid)
     assert next(iter(again)) == ("missed\n", None, None)
     again.kill()
@@ -215,7 +203,7 @@ def test_a_listener_that_does_not_read_holds_the_command_back(sandbox, tmp_path)
     counter = tmp_path / "written"
     script = f"for i in $(seq 3000); do head -c 100000 /dev/zero; echo $i > {counter}; done"
     command = sandbox.commands.run(script, background=True, timeout=60)
-    _wait_until(counter.exists)
+    wait_until(counter.exists)
     seen = -1
     while seen != (seen := int(counter.read_text() or 0)):
         time.sleep(1)
@@ -264,7 +252,7 @@ def test_a_terminal_has_job_control_and_interrupts(sandbox):
     terminal = sandbox.pty.create(PtySize(rows=24, cols=80))
     heard = bytearray()
     sandbox.pty.send_stdin(terminal.pid, b"sleep 60\n")
-    _wait_until(lambda: b"sleep" in _children(terminal.pid))
+    wait_until(lambda: b"sleep" in _children(terminal.pid))
     sandbox.pty.send_stdin(terminal.pid, b"\x03")
     sandbox.pty.send_stdin(terminal.pid, b"echo code=$?; exit 0\n")
     terminal.wait(on_pty=heard.extend)
@@ -275,11 +263,11 @@ def test_a_terminal_has_job_control_and_interrupts(sandbox):
 def test_killing_a_terminal_kills_its_jobs(sandbox):
     terminal = sandbox.pty.create(PtySize(rows=24, cols=80))
     sandbox.pty.send_stdin(terminal.pid, b"sleep 60 & sleep 61\n")
-    _wait_until(lambda: _children(terminal.pid).count(b"sleep") == 2)
+    wait_until(lambda: _children(terminal.pid).count(b"sleep") == 2)
     with open(f"/proc/{terminal.pid}/task/{terminal.pid}/children") as children:
         jobs = [int(pid) for pid in children.read().split()]
     assert sandbox.pty.kill(terminal.pid)
-    _wait_until(lambda: not any(_alive(pid) for pid in jobs))
+    wait_until(lambda: not any(_alive(pid) for pid in jobs))
 
 
 def test_input_goes_where_the_program_reads(sandbox):

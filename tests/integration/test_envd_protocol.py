@@ -1,6 +1,7 @@
 """envd's protocol as HTTP: access, framing, deadlines, signs of life, lost sandboxes."""
 
 import base64
+import contextlib
 import json
 import os
 import struct
@@ -49,6 +50,20 @@ def start(http, script, headers=None, **fields):
     return http.post(
         "/process.Process/Start", content=bash(script, **fields), headers=STREAM | (headers or {})
     )
+
+
+@contextlib.contextmanager
+def deaf_program(http):
+    """Run a program that reads nothing; give a message with more input than it can be sent."""
+    with http.stream(
+        "POST",
+        "/process.Process/Start",
+        content=enveloped({"process": {"cmd": "sleep", "args": ["60"]}, "tag": "deaf"}),
+        headers=STREAM,
+    ) as stream:
+        next(stream.iter_raw())
+        data = base64.b64encode(bytes(1_000_000)).decode()
+        yield {"process": {"tag": "deaf"}, "input": {"stdin": data}}
 
 
 def test_only_health_needs_no_token(envd):
@@ -186,17 +201,10 @@ def test_a_connections_deadline_leaves_the_program_alone(http):
 
 
 def test_input_that_nobody_takes_ends_with_its_deadline(http):
-    with http.stream(
-        "POST",
-        "/process.Process/Start",
-        content=enveloped({"process": {"cmd": "sleep", "args": ["60"]}, "tag": "deaf"}),
-        headers=STREAM,
-    ) as stream:
-        next(stream.iter_raw())
-        data = base64.b64encode(bytes(1_000_000)).decode()
+    with deaf_program(http) as much_input:
         reply = http.post(
             "/process.Process/SendInput",
-            json={"process": {"tag": "deaf"}, "input": {"stdin": data}},
+            json=much_input,
             headers={"Connect-Timeout-Ms": "300"},
         )
         assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")
@@ -265,18 +273,11 @@ def test_a_file_that_shrinks_in_a_download_cuts_the_connection(http, tmp_path):
 
 
 def test_a_client_that_leaves_takes_its_input_along(http):
-    with http.stream(
-        "POST",
-        "/process.Process/Start",
-        content=enveloped({"process": {"cmd": "sleep", "args": ["60"]}, "tag": "deaf"}),
-        headers=STREAM,
-    ) as stream:
-        next(stream.iter_raw())
-        data = base64.b64encode(bytes(1_000_000)).decode()
+    with deaf_program(http) as much_input:
         with pytest.raises(httpx.ReadTimeout):
             http.post(
                 "/process.Process/SendInput",
-                json={"process": {"tag": "deaf"}, "input": {"stdin": data}},
+                json=much_input,
                 timeout=0.3,
             )
         # While the input waited it held the turn: only now can it be closed.

@@ -12,20 +12,12 @@ from e2b import (
     SandboxException,
 )
 
-from support.envd_server import running_envd
-
 CREATE, WRITE = FilesystemEventType.CREATE, FilesystemEventType.WRITE
 CHMOD, REMOVE, RENAME = (
     FilesystemEventType.CHMOD,
     FilesystemEventType.REMOVE,
     FilesystemEventType.RENAME,
 )
-
-
-@pytest.fixture(scope="module")
-def envd(tmp_path_factory):
-    with running_envd(tmp_path_factory.mktemp("agent") / "socket") as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
 """Contexts under several clients at once: nothing is lost, doubled or waited for in vain."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from e2b_code_interpreter import Sandbox
+from e2b_code_interpreter import Context, Execution, Sandbox
 
 from support.sandbox_server import SandboxServer, wait_until
 
@@ -42,16 +42,20 @@ def test_the_first_use_of_a_language_makes_one_context(
         assert "".join(sandbox.run_code(add, language="bash").logs.stdout) == "5\n"
 
 
-def test_a_restart_ends_what_runs_there(sandbox: Sandbox) -> None:
-    context = sandbox.create_code_context()
+def run_and_meanwhile(
+    change: Callable[[Context], object], sandbox: Sandbox, context: Context
+) -> Execution:
+    """Run what does not end in a context, and change that context once it runs."""
     with ThreadPoolExecutor(1) as clients:
         sleeping = clients.submit(
-            sandbox.run_code,
-            SLEEP,
-            context=context,
-            on_stdout=lambda _: sandbox.restart_code_context(context),
+            sandbox.run_code, SLEEP, context=context, on_stdout=lambda _: change(context)
         )
-        execution = sleeping.result(30)
+        return sleeping.result(30)
+
+
+def test_a_restart_ends_what_runs_there(sandbox: Sandbox) -> None:
+    context = sandbox.create_code_context()
+    execution = run_and_meanwhile(sandbox.restart_code_context, sandbox, context)
     assert execution.error is not None
     assert execution.error.name == "KernelDied"
     assert sandbox.run_code("1 + 1", context=context).text == "2"
@@ -60,14 +64,7 @@ def test_a_restart_ends_what_runs_there(sandbox: Sandbox) -> None:
 
 def test_a_removal_ends_what_runs_there(sandbox: Sandbox) -> None:
     context = sandbox.create_code_context()
-    with ThreadPoolExecutor(1) as clients:
-        sleeping = clients.submit(
-            sandbox.run_code,
-            SLEEP,
-            context=context,
-            on_stdout=lambda _: sandbox.remove_code_context(context),
-        )
-        execution = sleeping.result(30)
+    execution = run_and_meanwhile(sandbox.remove_code_context, sandbox, context)
     assert execution.error is not None
     assert sandbox.run_code("1 + 1").text == "2"
     wait_until(lambda: _kernels(sandbox) == 1)

@@ -50,19 +50,22 @@ def test_sandboxes_do_not_share_ipc(sandbox_server: SandboxServer, sandbox: Sand
         other.kill()
 
 
-@pytest.mark.threat("T-PROC-2")
-def test_no_descriptor_of_the_host_is_inherited(
-    value: Callable[[str], Any], value_as: Callable[[str], Any]
-) -> None:
-    code = """
+TARGETS = """
 import os
 def target(fd):
     try:
         return os.readlink(f"/proc/self/fd/{fd}")
     except OSError:
         return ""
-[target(fd) for fd in os.listdir("/proc/self/fd")]
+targets = map(target, os.listdir("/proc/self/fd"))
 """
+
+
+@pytest.mark.threat("T-PROC-2")
+def test_no_descriptor_of_the_host_is_inherited(
+    value: Callable[[str], Any], value_as: Callable[[str], Any]
+) -> None:
+    code = TARGETS + "list(targets)"
     own = ("pipe:", "socket:", "/dev/null", "/proc/", "anon_inode:", "/tmp/program.py")
     for targets in (value(code), value_as(code)):
         assert [t for t in targets if t and not t.startswith(own)] == []
@@ -71,15 +74,7 @@ def target(fd):
 @pytest.mark.threat("T-PROC-2")
 def test_sockets_of_a_kernel_are_its_own(value: Callable[[str], Any]) -> None:
     """One leads to the agent; a second one would be a zygote's or a sibling's."""
-    code = """
-import os
-def target(fd):
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}")
-    except OSError:
-        return ""
-len({t for t in map(target, os.listdir("/proc/self/fd")) if t.startswith("socket:")})
-"""
+    code = TARGETS + "len({target for target in targets if target.startswith('socket:')})"
     assert value(code) == 1
 
 

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from packaging.version import Version
 from capibara6_sandbox.gateway.connections import CuttableHttpProtocol
 from capibara6_sandbox.gateway.envd import create_envd_app
 from capibara6_sandbox.host.guest_client import GuestClient
+from support.sandbox_server import wait_until
 
 USER = getpass.getuser()
 TOKEN = "token-of-the-test"
@@ -68,7 +68,7 @@ def running_agent(socket_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-m", "capibara6_guest", str(socket_path)]
     agent = subprocess.Popen(command, env=environment, cwd="/")
     try:
-        _wait_until(socket_path.exists)
+        wait_until(socket_path.exists)
         yield agent
     finally:
         agent.kill()
@@ -97,16 +97,9 @@ def _served(app) -> Iterator[str]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        _wait_until(lambda: server.started)
+        wait_until(lambda: server.started)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = server.force_exit = True
         thread.join()
         listener.close()
-
-
-def _wait_until(condition) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not start within 30 s"
-        time.sleep(0.01)

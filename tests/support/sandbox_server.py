@@ -150,7 +150,7 @@ def _read(path: Path) -> str:
         return ""
 
 
-def wait_until(condition: Any, timeout_s: float = 10.0) -> None:
+def wait_until(condition: Any, timeout_s: float = 30.0) -> None:
     """Poll until `condition()` holds; fail after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not condition():

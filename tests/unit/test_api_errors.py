@@ -163,17 +163,20 @@ async def test_this_machine_may_ask_on_loopback(headers):
         assert (await http.get("/nowhere")).status_code == 404
 
 
+async def counted_body(read):
+    for _ in range(200):
+        read.append(1)
+        yield b"x"
+
+
 async def test_an_announced_body_beyond_the_limit_is_not_even_read():
     app = BodyLimitMiddleware(app_that_fails(), 100)
     read = []
 
-    async def body():
-        for _ in range(200):
-            read.append(1)
-            yield b"x"
-
     async with client(app) as http:
-        reply = await http.post("/echo", content=body(), headers={"Content-Length": "200"})
+        reply = await http.post(
+            "/echo", content=counted_body(read), headers={"Content-Length": "200"}
+        )
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (413, "too_large")
     assert read == []
@@ -183,14 +186,9 @@ async def test_an_unannounced_body_is_refused_when_it_passes_the_limit():
     app = BodyLimitMiddleware(app_that_fails(), 100)
     read = []
 
-    async def body():
-        for _ in range(200):
-            read.append(1)
-            yield b"x"
-
     async with client(app) as http:
         reply = await http.post(
-            "/echo", content=body(), headers={"Content-Type": "application/json"}
+            "/echo", content=counted_body(read), headers={"Content-Type": "application/json"}
         )
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (413, "too_large")

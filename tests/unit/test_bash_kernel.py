@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,8 +17,9 @@ from kernel_session import (
     run_and_interrupt,
     slowly,
 )
+from support.languages import needs_bash
 
-pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+pytestmark = needs_bash
 
 
 @pytest.fixture

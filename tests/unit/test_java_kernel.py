@@ -1,7 +1,6 @@
 """The Java kernel, with a real JVM."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,10 +8,7 @@ import pytest
 
 from capibara6_guest.kernels.java import JavaKernel
 from kernel_session import current_user, open_fds, run, run_and_interrupt
-
-needs_java = pytest.mark.skipif(
-    shutil.which("jshell") is None, reason="needs a JDK of version 17 or later: make extras"
-)
+from support.languages import needs_java
 
 
 @pytest.fixture

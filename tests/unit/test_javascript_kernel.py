@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,8 +18,9 @@ from kernel_session import (
     run_and_interrupt,
     slowly,
 )
+from support.languages import needs_node
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+pytestmark = needs_node
 
 
 @pytest.fixture

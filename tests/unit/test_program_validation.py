@@ -1,7 +1,6 @@
 """Programs before they run: what is certainly wrong is found, and nothing else is."""
 
 import asyncio
-import shutil
 import sys
 import textwrap
 
@@ -10,9 +9,7 @@ import pytest
 from capibara6.domain.programs import Program
 from capibara6.validation.processes import run_checker
 from capibara6.validation.validator import CODE_CHARS_MAX, ProgramValidator
-
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+from support.languages import needs_bash, needs_node
 
 GOOD_PYTHON = {
     "empty": "",

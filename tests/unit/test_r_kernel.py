@@ -1,7 +1,6 @@
 """The R kernel, with a real R."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,11 +8,7 @@ import pytest
 
 from capibara6_guest.kernels.r import RKernel
 from kernel_session import current_user, open_fds, processes_with, run, run_and_interrupt
-
-needs_r = pytest.mark.skipif(
-    shutil.which("R") is None or not Path("/usr/lib/R/site-library/repr").is_dir(),
-    reason="needs R with its packages jsonlite and repr: make extras",
-)
+from support.languages import needs_r
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """The kernel of Java: a JVM with `JavaKernel.java`, which drives JShell inside itself."""
 
-import errno
-import os
-import shutil
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from subprocess import Popen
@@ -47,12 +44,8 @@ class JavaKernel(ProcessKernel):
 
     def _spawn(self, requests: int, messages: int, out: int, err: int) -> "Popen[bytes]":
         for program in ("java", "jshell"):
-            if shutil.which(program, path=self._env.get("PATH", os.defpath)) is None:
-                raise FileNotFoundError(errno.ENOENT, "not found", program)
-        if os.getuid() == 0:
-            # Java uses a descriptor that it was given only by opening it again, as another user.
-            for fd in (requests, messages):
-                os.fchown(fd, self._user.uid, self._user.gid)
+            self._require(program)
+        self._let_reopen(requests, messages)
         program = str(package_folder() / "kernels/JavaKernel.java")
         return spawn(
             ["java", *self._options(), program, str(requests), str(messages)],

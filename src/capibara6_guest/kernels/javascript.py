@@ -1,9 +1,7 @@
 """The kernel of JavaScript and TypeScript: a Node.js process with `javascript_kernel.mjs`."""
 
-import errno
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from subprocess import Popen
 from typing import Final
@@ -39,8 +37,7 @@ class JavaScriptKernel(ProcessKernel):
     _interrupts_fd = -1
 
     def _spawn(self, requests: int, messages: int, out: int, err: int) -> "Popen[bytes]":
-        if shutil.which("node", path=self._env.get("PATH", os.defpath)) is None:
-            raise FileNotFoundError(errno.ENOENT, "not found", "node")
+        self._require("node")
         interrupts, self._interrupts_fd = os.pipe()
         os.set_blocking(self._interrupts_fd, False)
         fds = (requests, messages, interrupts)

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import os
+import shutil
 import signal
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
@@ -72,6 +74,21 @@ class ProcessKernel(Kernel):
         Raises:
             ValueError: the code or the environment cannot be given to this language.
         """
+
+    def _require(self, program: str) -> None:
+        """Say, as the system does but before anything is started, that a program is missing.
+
+        Raises:
+            FileNotFoundError: it is not in the environment's PATH.
+        """
+        if shutil.which(program, path=self._env.get("PATH", os.defpath)) is None:
+            raise FileNotFoundError(errno.ENOENT, "not found", program)
+
+    def _let_reopen(self, *fds: int) -> None:
+        """Give pipes to the user: some programs use a descriptor only by opening it again."""
+        if os.getuid() == 0:
+            for fd in fds:
+                os.fchown(fd, self._user.uid, self._user.gid)
 
     def _after_signal(self, number: int) -> bytes:
         """Return what to send after each interrupt; may raise OSError."""

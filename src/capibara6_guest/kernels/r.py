@@ -1,9 +1,6 @@
 """The kernel of R: an R process with `r_kernel.R`."""
 
-import errno
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from subprocess import Popen
 from typing import Final
@@ -24,12 +21,8 @@ class RKernel(ProcessKernel):
     language = "r"
 
     def _spawn(self, requests: int, messages: int, out: int, err: int) -> "Popen[bytes]":
-        if shutil.which("R", path=self._env.get("PATH", os.defpath)) is None:
-            raise FileNotFoundError(errno.ENOENT, "not found", "R")
-        if os.getuid() == 0:
-            # R uses a descriptor that it was given only by opening it again, as another user.
-            for fd in (requests, messages):
-                os.fchown(fd, self._user.uid, self._user.gid)
+        self._require("R")
+        self._let_reopen(requests, messages)
         program = str(package_folder() / "kernels/r_kernel.R")
         return spawn(
             ["R", *_OPTIONS, "-f", program, "--args", str(requests), str(messages)],

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from capibara6_guest.readiness import readable
 from capibara6_sandbox.errors import StartError
 
 _ANSWER_TIMEOUT_S: Final = 30.0
@@ -107,7 +108,7 @@ class ControlChannel:
         """Wait for the agent's answer; return its descriptors."""
         assert self._socket is not None
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-            await _readable(self._socket)
+            await readable(self._socket.fileno())
         packet, fds, _, _ = socket.recv_fds(self._socket, _PACKET_BYTES_MAX, _FDS_MAX)
         answer = json.loads(packet) if packet else {"failed": "its first process ended"}
         if key not in answer or len(fds) != (key == "ready"):
@@ -115,13 +116,3 @@ class ControlChannel:
                 os.close(fd)
             raise StartError(str(answer.get("failed", answer)))
         return fds
-
-
-async def _readable(end: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    loop.add_reader(end, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(end)

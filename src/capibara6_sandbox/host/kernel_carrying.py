@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from capibara6_guest.python_carry import FDS
+from capibara6_guest.readiness import readable
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.hosted_kernel import HostedKernel
 from capibara6_sandbox.host.kernel_gate import ForkOrder
@@ -146,16 +147,11 @@ def _said(packet: bytes) -> list[str]:
 
 async def _receive(report: socket.socket) -> tuple[int, bytes]:
     """Return who reports, as the kernel of Linux knows it, and what."""
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(report, readable.set)
     try:
         async with asyncio.timeout(_REPORT_TIMEOUT_S):
-            await readable.wait()
+            await readable(report.fileno())
     except TimeoutError:
         raise StartError("The forked kernel does not answer.") from None
-    finally:
-        loop.remove_reader(report)
     packet, ancillary, _, _ = report.recvmsg(
         _REPORT_BYTES_MAX, socket.CMSG_SPACE(_CREDENTIALS.size)
     )

@@ -6,6 +6,8 @@ import socket
 import struct
 from typing import Final
 
+from capibara6_guest.readiness import readable
+
 CHUNK_BYTES: Final = 64 * 1024  # also what a slow receiver makes us hold
 _TURNS: Final = 16  # chunks without waiting, before others get theirs
 _BURST_S: Final = 0.1
@@ -55,7 +57,7 @@ async def _pass(source: socket.socket, target: socket.socket, allowance: Allowan
             count = source.recv_into(_chunk)
         except BlockingIOError:
             turns = 0
-            await _readable(loop, source)
+            await readable(source.fileno())
             continue
         if not count:
             break
@@ -71,21 +73,6 @@ async def _pass(source: socket.socket, target: socket.socket, allowance: Allowan
             await asyncio.sleep(0)
     with contextlib.suppress(OSError):  # the other side may be gone already
         target.shutdown(socket.SHUT_WR)
-
-
-async def _readable(loop: asyncio.AbstractEventLoop, source: socket.socket) -> None:
-    ready = loop.create_future()
-    fd = source.fileno()
-    loop.add_reader(fd, _resolve, ready)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(fd)
-
-
-def _resolve(ready: "asyncio.Future[None]") -> None:
-    if not ready.done():
-        ready.set_result(None)
 
 
 def reset(connection: socket.socket) -> None:
