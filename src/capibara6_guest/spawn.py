@@ -3,6 +3,7 @@
 import fcntl
 import os
 import resource
+import signal
 import subprocess
 import termios
 import weakref
@@ -67,10 +68,21 @@ def spawn(
         group=user.gid if privileged else None,
         extra_groups=[user.gid] if privileged else None,
         # The agent has a single thread, so running Python between fork and exec is safe.
-        preexec_fn=lambda: _join_limits(reserved_bytes, terminal=terminal),
+        preexec_fn=lambda: _prepare(reserved_bytes, terminal=terminal),
     )
     _spawned[child.pid] = child
     return child
+
+
+def heed_signals() -> None:
+    """Heed every signal again that whoever started us had told us to ignore.
+
+    A shell's `&` makes a program deaf to SIGINT and SIGQUIT, `nohup` to SIGHUP, and all that it
+    starts inherits that. What Python itself ignores stays ignored.
+    """
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def reap() -> None:
@@ -87,7 +99,8 @@ def reap() -> None:
             child.returncode = os.waitstatus_to_exitcode(status)
 
 
-def _join_limits(reserved_bytes: int, *, terminal: bool) -> None:
+def _prepare(reserved_bytes: int, *, terminal: bool) -> None:
+    heed_signals()
     for fd in _cgroup_fds:
         os.write(fd, b"0")
     for number, limit in _rlimits:

@@ -21,6 +21,15 @@ while True:
     except KeyboardInterrupt:
         pass
 """
+BUSY_CALLBACK = """
+import time
+shell = get_ipython()
+def busy():
+    shell.events.unregister('pre_execute', busy)
+    print('on', flush=True)
+    time.sleep(60)
+shell.events.register('pre_execute', busy)
+"""
 FORK_BOMB = "(bomb() { bomb | bomb & }; bomb; sleep 60) >/dev/null 2>&1"
 
 
@@ -83,6 +92,24 @@ def test_a_client_that_leaves_at_once_interrupts_its_code(
         with data_plane.streaming(server, sandbox, "while True: pass") as reply:
             next(reply.iter_raw())
         assert sandbox.run_code("kept").text == "7"
+
+
+@pytest.mark.parametrize(
+    ("before", "code"),
+    [
+        # asyncio only cancels the cell, which never awaits again.
+        ("", "import asyncio\nawait asyncio.sleep(0)\nprint('on', flush=True)\nwhile True: pass"),
+        # IPython takes the interrupt for a failure of the callback.
+        (BUSY_CALLBACK, "while True: pass"),
+    ],
+)
+def test_code_that_an_interrupt_does_not_reach_is_interrupted_again(
+    server: SandboxServer, sandbox: Sandbox, before: str, code: str
+) -> None:
+    sandbox.run_code(f"kept = 7\n{before}")
+    with data_plane.streaming(server, sandbox, code) as reply:
+        assert any('"stdout"' in line for line in reply.iter_lines())
+    assert sandbox.run_code("kept").text == "7"
 
 
 def test_printing_without_end_fills_no_memory(server: SandboxServer, sandbox: Sandbox) -> None:

@@ -20,6 +20,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NO_MODELS = {"tiers": {"fast_response": None, "balanced": None, "complex": None}}
 _SECRETS = ("E2B_API_KEY", "E2B_API_URL", "E2B_SANDBOX_URL", "OPENAI_API_KEY")
 COMMAND_S_MAX = 100
+# As from a terminal, though the tests themselves may run in the background, where shells have
+# programs ignore interrupts.
+HEEDING = ("env", "--default-signal=INT,QUIT")
 
 
 def shared_home() -> Path:
@@ -55,7 +58,7 @@ class Installation:
 
     def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "capibara6", *arguments],
+            [*HEEDING, sys.executable, "-m", "capibara6", *arguments],
             env=self.environment(**environment),
             cwd=self.home,
             stdin=subprocess.PIPE,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -129,6 +130,31 @@ async def test_an_interrupt_ends_the_cell_and_keeps_the_state(
     assert cell.error["name"] == "ExecutionAborted"
     assert "after" not in cell.stdout
     assert (await run(bash, "echo $kept; pwd")).stdout == "yes\n/usr\n"
+
+
+async def test_programs_heed_interrupts_though_the_server_was_started_to_ignore_them(
+    bash: BashKernel,
+) -> None:
+    """As a shell starts what it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        await run(bash, ":")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    running = asyncio.create_task(run(bash, "sleep 1000"))
+    while "sleep" not in _names_below(bash):  # noqa: ASYNC110 - another process starts it
+        await asyncio.sleep(0.01)
+    await bash.interrupt()
+    error = (await running).error
+    assert error is not None
+    assert error["name"] == "ExecutionAborted"
+
+
+def _names_below(bash: BashKernel) -> list[str]:
+    assert bash._process is not None
+    pid = bash._process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path(f"/proc/{child}/comm").read_text().strip() for child in children]
 
 
 async def test_interrupts_at_any_moment_leave_the_kernel_usable(bash: BashKernel) -> None:

@@ -16,6 +16,7 @@ from capibara6_guest.kernels import Kernel
 from capibara6_guest.kernels.streams import KernelStreams, MessageError
 
 _FORK_S: Final = 10.0
+_REPEAT_S: Final = 1.0
 _DIED: Final = (
     "The kernel died while it ran this code. Its variables are lost; the next execution starts "
     "with a fresh kernel."
@@ -40,6 +41,7 @@ class PythonKernel(Kernel):
         self._alive = True
         self._started = False  # the cell can be interrupted
         self._interrupt_wanted = False
+        self._repetition: asyncio.TimerHandle | None = None
 
     @property
     def alive(self) -> bool:
@@ -76,6 +78,7 @@ class PythonKernel(Kernel):
             self._alive = False
             text = _DIED if isinstance(cause, EOFError | OSError) else f"{_DIED} ({cause})"
             yield {"type": "error", "name": "KernelDied", "value": text, "traceback": text}
+        self._end_interrupts()
         if self._alive:
             self._streams.start_idling()
 
@@ -106,17 +109,35 @@ class PythonKernel(Kernel):
         """Note that the kernel has dropped the interrupts of cells before, and heeds this one's."""
         self._started = True
         if self._interrupt_wanted:
-            self._signal(signal.SIGINT)
+            self._interrupt_cell()
 
     async def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the running cell, or in the one that is about to begin."""
         self._interrupt_wanted = True
         if self._started:
-            self._signal(signal.SIGINT)
+            self._interrupt_cell()
+
+    def _interrupt_cell(self) -> None:
+        """Signal now, and again while the cell goes on.
+
+        IPython takes an interrupt that meets one of its callbacks for that callback's failure, and
+        goes on with the cell; and asyncio only asks a cell that has awaited to end at its next
+        await, unless it is interrupted a second time.
+        """
+        self._end_interrupts()
+        self._signal(signal.SIGINT)
+        loop = asyncio.get_running_loop()
+        self._repetition = loop.call_later(_REPEAT_S, self._interrupt_cell)
+
+    def _end_interrupts(self) -> None:
+        if self._repetition is not None:
+            self._repetition.cancel()
+            self._repetition = None
 
     async def stop(self) -> None:
         """Kill the kernel. Idempotent."""
         self._alive = False
+        self._end_interrupts()
         self._signal(signal.SIGKILL)
         if self._pidfd >= 0:
             os.close(self._pidfd)

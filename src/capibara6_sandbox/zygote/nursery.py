@@ -42,6 +42,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from capibara6_guest import sandbox_init
+from capibara6_guest.spawn import heed_signals
 from capibara6_sandbox.isolation import (
     capabilities,
     identity,
@@ -66,6 +67,7 @@ def main() -> None:
     """Enter the namespaces, start anew in them, assemble the view and serve."""
     setup = json.loads(sys.argv[1])
     linux.set_process_name("c6-nursery")
+    heed_signals()  # as the server was started with `nohup` or `&`, no sandbox is to be
     channel = Channel(socket.socket(fileno=CHANNEL_FD))
     try:
         if not setup.get("inside"):
