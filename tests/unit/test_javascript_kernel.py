@@ -207,6 +207,23 @@ async def test_interrupts_at_any_moment_leave_the_kernel_usable(node: JavaScript
         assert (await run(node, "kept")).text == "yes"
 
 
+async def test_a_signal_at_any_moment_does_not_end_the_process(node: JavaScriptKernel) -> None:
+    """Node.js has no handler of its own while it changes it, before and after each cell."""
+    await run(node, "let kept = 'yes'")
+    signalling = asyncio.create_task(signal_on_and_on(node))
+    for _ in range(100):
+        await run(node, "1")
+    signalling.cancel()
+    assert (await run(node, "await 1; kept")).text == "yes"
+
+
+async def signal_on_and_on(node: JavaScriptKernel) -> None:
+    assert node._process is not None
+    while True:
+        node._signal_programs(node._process.pid)
+        await asyncio.sleep(0.0002)
+
+
 async def test_late_failures_and_output_come_with_the_next_cell(node: JavaScriptKernel) -> None:
     code = """
     setTimeout(() => { throw new Error('late') }, 1);

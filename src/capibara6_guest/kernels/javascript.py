@@ -1,5 +1,6 @@
 """The kernel of JavaScript and TypeScript: a Node.js process with `javascript_kernel.mjs`."""
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,12 +14,12 @@ from capibara6_guest.spawn import spawn
 _OPTIONS: Final = ("--no-warnings", "--experimental-import-meta-resolve")
 
 _CODE_BYTES: Final = 512 * 1024 * 1024  # what V8 sets aside for machine code at its start
-# Node.js keeps only low descriptors from the programs that it starts, so ours become 3, 4 and 5,
-# by way of three that are free.
+# Node.js keeps only low descriptors from the programs that it starts, so ours become 3, 4, 5 and 6,
+# by way of four that are free.
 _START: Final = """\
-exec {a}<&{requests} {b}>&{messages} {c}<&{interrupts} \
-  {requests}<&- {messages}>&- {interrupts}<&- || exit
-exec "$@" 3<&{a} 4>&{b} 5<&{c} {a}<&- {b}>&- {c}<&-
+exec {a}<&{requests} {b}>&{messages} {c}<&{interrupts} {d}>&{leave} \
+  {requests}<&- {messages}>&- {interrupts}<&- {leave}>&- || exit
+exec "$@" 3<&{a} 4>&{b} 5<&{c} 6>&{d} {a}<&- {b}>&- {c}<&- {d}>&-
 """
 
 
@@ -35,15 +36,17 @@ class JavaScriptKernel(ProcessKernel):
 
     language = "javascript"
     _interrupts_fd = -1
+    _leave_fd = -1  # an eventfd that counts 1 while Node.js can be signalled
 
     def _spawn(self, requests: int, messages: int, out: int, err: int) -> "Popen[bytes]":
         self._require("node")
         interrupts, self._interrupts_fd = os.pipe()
         os.set_blocking(self._interrupts_fd, False)
-        fds = (requests, messages, interrupts)
-        a, b, c = range(max(fds) + 1, max(fds) + 4)
+        self._leave_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        fds = (requests, messages, interrupts, self._leave_fd)
         start = _START.format(
-            a=a, b=b, c=c, requests=requests, messages=messages, interrupts=interrupts
+            **dict(zip(("requests", "messages", "interrupts", "leave"), fds, strict=True)),
+            **dict(zip("abcd", range(max(fds) + 1, max(fds) + 5), strict=True)),
         )
         try:
             return spawn(
@@ -62,6 +65,15 @@ class JavaScriptKernel(ProcessKernel):
         finally:
             os.close(interrupts)
 
+    def _signal_programs(self, leader: int) -> None:
+        """Signal unless Node.js is changing its handler, which would end it; it is done soon."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._leave_fd)
+            try:
+                super()._signal_programs(leader)
+            finally:
+                os.eventfd_write(self._leave_fd, 1)
+
     def _after_signal(self, number: int) -> bytes:
         """Tell the kernel for cells that wait, and its watch for those that loop after waiting."""
         os.write(self._interrupts_fd, b"%d\n" % number)
@@ -69,9 +81,10 @@ class JavaScriptKernel(ProcessKernel):
 
     def _close(self) -> None:
         super()._close()
-        if self._interrupts_fd >= 0:
-            os.close(self._interrupts_fd)
-            self._interrupts_fd = -1
+        for fd in (self._interrupts_fd, self._leave_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._interrupts_fd = self._leave_fd = -1
 
     def _why_not_started(self, cause: OSError) -> str:
         if cause.filename == "node":

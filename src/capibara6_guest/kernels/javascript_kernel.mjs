@@ -1,6 +1,6 @@
 // Runs cells of JavaScript and TypeScript. Requests come on descriptor 3, one JSON object a line:
 // {id, code, env, typed} or {interrupt: id}; messages go to descriptor 4 (see process.py);
-// javascript_watch.mjs reads 5.
+// javascript_watch.mjs reads 5. Whoever counts 6, an eventfd, down to 0 decides on SIGINT.
 //
 // Cells are evaluated by V8's own console mode (as in a browser's console), which gives top-level
 // await, lets a later cell declare a name again, and yields the last expression's value. What a
@@ -27,7 +27,7 @@ import { Worker } from 'node:worker_threads';
 import { rewriteImports } from './javascript_imports.mjs';
 import { stripTypes } from './javascript_types.mjs';
 
-const [REQUESTS_FD, MESSAGES_FD, INTERRUPTS_FD] = [3, 4, 5];
+const [REQUESTS_FD, MESSAGES_FD, INTERRUPTS_FD, LEAVE_FD] = [3, 4, 5, 6];
 const RESULT_CHARS_MAX = 5_000_000;
 const IMPORTER = '__capibara6_import';
 const JUPYTER_DISPLAY = Symbol.for('Jupyter.display');
@@ -197,16 +197,13 @@ async function evaluate(code, number, id) {
   if (MAY_WAIT.test(code)) startWatch();
   const expression = `${rewriteImports(asExpression(code), IMPORTER)}\n//# sourceURL=In[${number}]`;
   const options = { expression, replMode: true, awaitPromise: true, objectGroup: 'cell' };
-  globalThis.__capibara6_run = () => {
-    delete globalThis.__capibara6_run;
-    // From here on, an interrupt is heard.
-    send({ type: 'started' });
-    return post('Runtime.evaluate', options);
-  };
-  // A SIGINT stops whatever this calls, endless loops too.
   let run;
   try {
-    run = vm.runInThisContext('__capibara6_run()', { breakOnSigint: true });
+    run = breakable(() => {
+      // From here on, an interrupt is heard.
+      send({ type: 'started' });
+      return post('Runtime.evaluate', options);
+    });
   } finally {
     Atomics.store(waiting, 0, id); // what goes on after an await is stopped by the watch
   }
@@ -218,6 +215,50 @@ async function evaluate(code, number, id) {
   const inside = lineNumber < code.split('\n').length; // not in the line that names the cell
   throw new Thrown(value, inside && `In[${number}]:${lineNumber + 1}:${columnNumber + 1}`);
 }
+
+/**
+ * Call `work`, and stop whatever it does on a SIGINT, endless loops too.
+ *
+ * Node.js changes its handler of the signal before and after, and would end by one that comes in
+ * between: the agent, which takes the leave to send one, is kept from it for these moments.
+ */
+function breakable(work) {
+  takeLeave();
+  globalThis.__capibara6_run = () => {
+    delete globalThis.__capibara6_run;
+    giveLeave();
+    const result = work();
+    takeLeave();
+    return result;
+  };
+  try {
+    return vm.runInThisContext('__capibara6_run()', { breakOnSigint: true });
+  } finally {
+    giveLeave();
+  }
+}
+
+/** Wait for the leave, which the agent never keeps for long, and take all of it. */
+function takeLeave() {
+  while (!tryLeave()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+}
+
+/** A stopped cell may have taken the leave, or not: whatever it was, it is one afterwards. */
+function giveLeave() {
+  tryLeave();
+  fs.writeSync(LEAVE_FD, ONE);
+}
+
+function tryLeave() {
+  try {
+    return fs.readSync(LEAVE_FD, Buffer.alloc(8)) > 0;
+  } catch (error) {
+    if (error.code !== 'EAGAIN') throw error;
+    return false;
+  }
+}
+
+const ONE = Buffer.from(new BigUint64Array([1n]).buffer);
 
 const MAY_WAIT = /\b(?:await|import|async|then)\b/;
 const waiting = new Int32Array(new SharedArrayBuffer(4)); // the number of the cell that awaits
@@ -316,9 +357,8 @@ function report(failure) {
  * next script instead; this one has time for it.
  */
 function absorbSignal() {
-  const pause = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)';
   try {
-    vm.runInThisContext(pause, { breakOnSigint: true });
+    breakable(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50));
   } catch (error) {
     if (error.code !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw error;
   }
@@ -326,6 +366,7 @@ function absorbSignal() {
 
 // A signal that finds no code running is of no use: the request that comes with it is.
 process.on('SIGINT', () => {});
+giveLeave();
 
 for (const event of ['uncaughtException', 'unhandledRejection']) {
   process.on(event, (error) => {

@@ -90,6 +90,10 @@ class ProcessKernel(Kernel):
             for fd in fds:
                 os.fchown(fd, self._user.uid, self._user.gid)
 
+    def _signal_programs(self, leader: int) -> None:
+        """Send SIGINT to the process and to what it has started in its group."""
+        os.killpg(leader, signal.SIGINT)
+
     def _after_signal(self, number: int) -> bytes:
         """Return what to send after each interrupt; may raise OSError."""
         del number
@@ -239,7 +243,7 @@ class ProcessKernel(Kernel):
         if self._current is not execution or not execution.started or self._process is None:
             return
         with contextlib.suppress(OSError):  # it has just ended, or its pipe is full
-            os.killpg(self._process.pid, signal.SIGINT)
+            self._signal_programs(self._process.pid)
             os.write(self._requests_fd, self._after_signal(execution.number))
         asyncio.get_running_loop().call_later(_REPEAT_S, self._signal, execution)
 
