@@ -34,6 +34,10 @@ class RKernel(ProcessKernel):
             pass_fds=(requests, messages),
         )
 
+    def _after_signal(self, number: int) -> bytes:
+        """Tell the kernel too: R is deaf to the signal while it waits for another program."""
+        return b'{"interrupt":%d}\n' % number
+
     def _why_not_started(self, cause: OSError) -> str:
         if cause.filename == "R":
             return (

@@ -1,11 +1,12 @@
 # Runs cells of R. Requests come on the first descriptor that it is given, one JSON object a line:
-# {id, code, env}; messages go to the second (see process.py).
+# {id, code, env} or {interrupt: id}; messages go to the second (see process.py).
 #
 # As in IRkernel, every visible value of a cell is a result: text as print() shows it, and HTML, by
 # the package repr, for data frames and matrices. Plots become PNG results when the cell ends. What
 # a cell prints, warns or messages goes to its stdout and stderr.
 #
-# Interrupts count only while a cell runs: all else happens under suspendInterrupts().
+# Interrupts count only while a cell runs: all else happens under suspendInterrupts(). R ignores the
+# signal while it waits for a program in system(): there it looks for the request that comes with it.
 
 # Not below the global environment, whose names are the user's.
 local(envir = new.env(parent = baseenv()), {
@@ -24,6 +25,7 @@ for (package in c("jsonlite", "repr")) {
 
 fds <- paste0("/proc/self/fd/", commandArgs(trailingOnly = TRUE))
 requests <- fifo(fds[[1]], "rt", blocking = TRUE) # unlike file(), it waits for no full buffer
+notices <- fifo(fds[[1]], "rt", blocking = FALSE)
 messages <- file(fds[[2]], "wt", raw = TRUE)
 plot_folder <- tempfile("plots")
 plot_pattern <- file.path(plot_folder, "%06d.png")
@@ -151,6 +153,29 @@ with_environment <- function(variables, action) {
   Sys.unsetenv(names(before)[is.na(before)])
 }
 
+running <- NULL # the number of the cell
+
+heed_notices <- function() {
+  while (length(line <- readLines(notices, 1L))) {
+    number <- jsonlite::fromJSON(line)$interrupt
+    if (identical(number, running)) {
+      signalCondition(structure(class = c("interrupt", "condition"), list()))
+      invokeRestart("abort")
+    }
+  }
+}
+
+heed_notices_after <- function(name) {
+  original <- get(name, baseenv())
+  body(original) <- bquote({
+    on.exit(.(heed_notices)())
+    .(body(original))
+  })
+  unlockBinding(name, baseenv())
+  assign(name, original, baseenv())
+  lockBinding(name, baseenv())
+}
+
 # An interrupt that came too late for its cell must not stop the next.
 absorb_interrupts <- function() {
   tryCatch(allowInterrupts(Sys.sleep(0)), interrupt = function(condition) NULL)
@@ -158,12 +183,14 @@ absorb_interrupts <- function() {
 
 execute <- function(request) {
   absorb_interrupts()
+  running <<- request$id
   send(type = "started")
   with_environment(request$env, function() {
     attempt(request$code, sprintf("In[%d]", request$id))
     while (sink.number() > 0L) sink()
     tryCatch(send_plots(), error = function(failure) send_error(failure, list()))
   })
+  running <<- NULL
   send(type = "done", id = request$id)
 }
 
@@ -174,9 +201,11 @@ serve <- function() {
   repeat {
     line <- readLines(requests, 1L, encoding = "UTF-8")
     if (length(line) == 0L) quit("no")
-    execute(jsonlite::fromJSON(line, simplifyVector = FALSE))
+    request <- jsonlite::fromJSON(line, simplifyVector = FALSE)
+    if (is.null(request$interrupt)) execute(request)
   }
 }
 
+for (name in c("system", "system2")) heed_notices_after(name)
 suspendInterrupts(serve())
 })
