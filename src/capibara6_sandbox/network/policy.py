@@ -36,6 +36,14 @@ class EgressProxy:
 
 
 @dataclass(frozen=True, slots=True)
+class HostRule:
+    """What is done to the requests to one host, or to all below a wildcard."""
+
+    host: str  # in small letters
+    headers: tuple[tuple[str, str], ...] | None = field(default=None, repr=False)  # None: nothing
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """As clients write it."""
 
@@ -43,6 +51,7 @@ class Policy:
     deny_out: tuple[str, ...] = ()  # addresses and CIDR blocks
     internet: bool | None = None  # False: as if everything were denied
     proxy: EgressProxy | None = None
+    rules: tuple[HostRule, ...] = ()
 
 
 EVERYTHING: Final = Policy()
