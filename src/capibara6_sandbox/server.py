@@ -20,16 +20,13 @@ from typing import Final, NoReturn
 import structlog
 
 from capibara6_sandbox.gateway.app import create_app
-from capibara6_sandbox.gateway.certificates import (
-    Certificate,
-    CertificateError,
-    local_certificate,
-)
+from capibara6_sandbox.gateway.certificates import Certificate, local_certificate
 from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
 from capibara6_sandbox.gateway.listeners import listen, serving
 from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
+from capibara6_sandbox.host.signing import CertificateError
 from capibara6_sandbox.host.stems import default_bytes_max
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.network.policy import PolicyError, parse_networks

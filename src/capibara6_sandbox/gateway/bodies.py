@@ -8,6 +8,8 @@ from starlette.requests import Request
 from capibara6_sandbox.errors import BadRequestError, BodyTooLargeError
 
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
+# Where a value may be a credential, which no message repeats.
+_PRIVATE: Final = frozenset({"headers", "egressProxy", "value"})
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -55,5 +57,6 @@ def _describe(failure: ValidationError) -> str:
     problems = []
     for error in failure.errors(include_url=False):
         place = ".".join(str(part) for part in error["loc"]) or "body"
-        problems.append(f"{place}: {error['msg']} (got {str(error['input'])[:80]!r})")
+        got = f" (got {str(error['input'])[:80]!r})" if _PRIVATE.isdisjoint(error["loc"]) else ""
+        problems.append(f"{place}: {error['msg']}{got}")
     return "Invalid request: " + "; ".join(problems[:5])

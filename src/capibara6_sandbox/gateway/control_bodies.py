@@ -25,13 +25,27 @@ class ProxyBody(BaseModel):
     password: str | None = None
 
 
+class TransformBody(BaseModel):
+    """What becomes of a request."""
+
+    model_config = ConfigDict(extra="ignore")
+    headers: dict[str, str] | None = None
+
+
+class RuleBody(BaseModel):
+    """A rule for the requests to a host."""
+
+    model_config = ConfigDict(extra="ignore")
+    transform: TransformBody | None = None
+
+
 class Egress(BaseModel):
     """The part of a network's configuration that is about what leaves."""
 
     model_config = ConfigDict(extra="ignore")
     allowOut: list[str] | None = None  # noqa: N815
     denyOut: list[str] | None = None  # noqa: N815
-    rules: dict[str, Any] | None = None
+    rules: dict[str, list[RuleBody]] | None = None
     egressProxy: ProxyBody | None = None  # noqa: N815
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from capibara6_sandbox.host.sandbox import Sandbox
 from capibara6_sandbox.isolation.limits import MIB
-from capibara6_sandbox.network.policy import Policy
+from capibara6_sandbox.network.policy import HostRule, Policy
 
 # Announces to clients which features of envd they may use; 0.6.4 enables every gate of SDK 2.63.
 ENVD_VERSION: Final = "0.6.4"
@@ -72,7 +72,14 @@ def timestamp(moment: datetime) -> str:
 def describe_policy(policy: Policy) -> dict[str, Any]:
     """Return a policy in E2B's form, without the proxy's password."""
     found: dict[str, Any] = {"allowOut": list(policy.allow_out), "denyOut": list(policy.deny_out)}
+    if policy.rules:
+        found["rules"] = {rule.host: _describe_rule(rule) for rule in policy.rules}
     if policy.proxy:
         user = {"username": policy.proxy.username} if policy.proxy.username else {}
         found["egressProxy"] = {"address": f"{policy.proxy.host}:{policy.proxy.port}", **user}
     return found
+
+
+def _describe_rule(rule: HostRule) -> list[dict[str, Any]]:
+    """Return what the client gave: placeholders of secrets, and never their values."""
+    return [] if rule.headers is None else [{"transform": {"headers": dict(rule.headers)}}]

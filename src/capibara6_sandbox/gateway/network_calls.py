@@ -1,15 +1,18 @@
 """What a sandbox may reach, as clients say it: read, checked, and changed while it runs."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from capibara6_sandbox.errors import BadRequestError, ConflictError
+from capibara6_sandbox.errors import BadRequestError
 from capibara6_sandbox.gateway.bodies import read_model
 from capibara6_sandbox.gateway.control_bodies import Egress, NetworkUpdate, ProxyBody
 from capibara6_sandbox.gateway.life_calls import path_id
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.network.policy import EgressProxy, Policy, PolicyError, Rules, parse_proxy
+from capibara6_sandbox.network.transforms import parse_rules
 
 
 class NetworkCalls:
@@ -25,10 +28,9 @@ class NetworkCalls:
     async def update(self, request: Request) -> Response:
         """Replace what a running sandbox may reach; what is left out is cleared."""
         sandbox = self._keeper.find(path_id(request))
-        if sandbox.visible_state != "running":
-            raise ConflictError(f"Sandbox {sandbox.id} is {sandbox.visible_state}; resume it first")
         body = await read_model(request, NetworkUpdate)
-        self._keeper.set_policy(sandbox, policy_of(body, internet=body.allow_internet_access))
+        policy = policy_of(body, internet=body.allow_internet_access)
+        await self._keeper.set_policy(sandbox, policy)
         return Response(status_code=204)
 
 
@@ -40,15 +42,19 @@ def policy_of(egress: Egress | None, *, internet: bool | None) -> Policy:
     """
     if egress is None:
         return Policy(internet=internet)
-    if egress.rules:
-        raise BadRequestError("Network transform rules are not available on this server.")
     allowed, denied = tuple(egress.allowOut or ()), tuple(egress.denyOut or ())
-    policy = Policy(allowed, denied, internet, _proxy_of(egress.egressProxy))
+    proxy = _proxy_of(egress.egressProxy)
     try:
+        policy = Policy(allowed, denied, internet, proxy, parse_rules(_plain(egress)))
         Rules(policy)
     except PolicyError as cause:
         raise BadRequestError(str(cause)) from None
     return policy
+
+
+def _plain(egress: Egress) -> dict[str, list[dict[str, Any]]]:
+    rules = egress.rules or {}
+    return {host: [rule.model_dump() for rule in of_host] for host, of_host in rules.items()}
 
 
 def _proxy_of(body: ProxyBody | None) -> EgressProxy | None:

@@ -1,4 +1,4 @@
-"""The server's side of the egress process: starting it, and telling it of sandboxes."""
+"""The server's side of the egress process: starting it, and exchanging messages with it."""
 
 import asyncio
 import contextlib
@@ -7,24 +7,22 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-
-import structlog
 
 import capibara6_sandbox
 from capibara6_sandbox.host.zygotes import START_TIMEOUT_S, ZygoteError, reap, wait_for_exit
 from capibara6_sandbox.isolation.rootfs import DNS_ADDRESS
 from capibara6_sandbox.network.egress import CHANNEL_FD
-from capibara6_sandbox.network.policy import Policy
 from capibara6_sandbox.network.reach import Mode
 from capibara6_sandbox.network.resolver import Server, host_servers
 from capibara6_sandbox.zygote.channel import Channel
 
 _END_GRACE_S: Final = 2.0
-_log = structlog.get_logger()
+# Where OpenSSL finds the authorities that this host trusts, if not in its usual place.
+_TRUST: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +36,18 @@ class NetworkSettings:
     servers: tuple[Server, ...] = ()  # name servers; none: the host's
 
 
-class EgressClient:
-    """The egress process of one server."""
+class EgressProcess:
+    """One egress process; `start` it once.
 
-    def __init__(self) -> None:
+    Args:
+        hear: takes each message of it.
+        lose: is called once when it has ended by itself.
+    """
+
+    def __init__(self, hear: Callable[[dict[str, Any]], None], lose: Callable[[], None]) -> None:
+        self._hear, self._lose = hear, lose
         self._channel: Channel | None = None
         self._pidfd = -1
-        self._keys = 0
 
     async def start(self, settings: NetworkSettings) -> None:
         """Start it and wait until it is ready.
@@ -68,37 +71,50 @@ class EgressClient:
         if await asyncio.to_thread(self._channel.receive) is None:
             await self.close()
             raise ZygoteError("the egress process ended at its start; its message is above")
-        asyncio.get_running_loop().add_reader(self._pidfd, self._on_exit)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._channel.fileno(), self._on_message)
+        loop.add_reader(self._pidfd, self._on_exit)
 
-    def open(self, fds: Sequence[int]) -> int:
-        """Hand over a sandbox's uplink, closed for all until `apply`; return its key."""
-        self._keys += 1
-        self._send({"op": "open", "key": self._keys}, fds)
-        return self._keys
-
-    def apply(self, key: int, policy: Policy) -> None:
-        """Decide by `policy` from now on."""
-        self._send({"op": "policy", "key": key, **asdict(policy)})
-
-    def forget(self, key: int) -> None:
-        """End everything that a sandbox has open outside."""
-        self._send({"op": "close", "key": key})
-
-    def _send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        """Send a message; one to a process that has ended is lost, which `lose` tells."""
         if self._channel is not None:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `_on_exit` tells
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._channel.send(message, fds)
+
+    def send_file(self, message: dict[str, Any], text: str) -> None:
+        """Send a message with a file, which exists in memory only."""
+        fd = os.memfd_create("c6-egress")
+        try:
+            data = memoryview(text.encode())
+            while data:
+                data = data[os.write(fd, data) :]
+            self.send(message, [fd])
+        finally:
+            os.close(fd)
+
+    def _on_message(self) -> None:
+        assert self._channel is not None
+        try:
+            received = self._channel.receive()
+        except ConnectionResetError:
+            received = None
+        if received is None:
+            asyncio.get_running_loop().remove_reader(self._channel.fileno())
+        else:
+            self._hear(received[0])
 
     def _on_exit(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
-        _log.error("egress_lost", effect="sandboxes reach no network", remedy="restart the server")
+        self._lose()
 
     async def close(self) -> None:
         """End it. Idempotent."""
         channel, self._channel = self._channel, None
         if channel is None:
             return
-        asyncio.get_running_loop().remove_reader(self._pidfd)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(channel.fileno())
+        loop.remove_reader(self._pidfd)
         channel.close()
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
@@ -109,10 +125,11 @@ class EgressClient:
 
 def _spawn(setup: dict[str, Any], end: socket.socket) -> int:
     packages = Path(capibara6_sandbox.__file__).parent.parent
+    trust = {name: os.environ[name] for name in _TRUST if name in os.environ}
     return os.posix_spawn(
         sys.executable,
         [sys.executable, "-m", "capibara6_sandbox.network.egress", json.dumps(setup)],
-        {"PATH": os.defpath, "PYTHONPATH": str(packages), "LANG": "C.UTF-8"},
+        {"PATH": os.defpath, "PYTHONPATH": str(packages), "LANG": "C.UTF-8", **trust},
         file_actions=[(os.POSIX_SPAWN_DUP2, end.fileno(), CHANNEL_FD)],
         setsid=True,
     )

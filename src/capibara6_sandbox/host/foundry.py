@@ -6,10 +6,9 @@ layers. Knows nothing of what clients want.
 
 import asyncio
 import contextlib
-import os
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,7 @@ import structlog
 
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.blueprint import Blueprint
-from capibara6_sandbox.host.egress import EgressClient, NetworkSettings
+from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.instance import (
     INSTANCE_PREFIX,
     Instance,
@@ -26,10 +25,12 @@ from capibara6_sandbox.host.instance import (
 )
 from capibara6_sandbox.host.layers import LayerSpace
 from capibara6_sandbox.host.machine import Machine
+from capibara6_sandbox.host.outlets import Outlets
 from capibara6_sandbox.host.parents import Parents
 from capibara6_sandbox.host.secret_store import SecretStore
 from capibara6_sandbox.host.volumes import Volumes
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
+from capibara6_sandbox.isolation import trust
 from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
 from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups
 from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
@@ -65,7 +66,7 @@ class Foundry:
         self.volumes = Volumes(data / "volumes")
         self.secrets = SecretStore(data / "secrets")
         self._network = network
-        self._egress: EgressClient | None = None
+        self._outlets: Outlets | None = None
         self._built: dict[str, BuiltEnvironment] = {}
         self._ranges = list(range(_RANGES, 0, -1))
         self._retired: set[Machine] = set()  # ended for their owners; live forks need them
@@ -101,8 +102,8 @@ class Foundry:
         )
         await self._parents.start()
         if self._network.mode is not Mode.NONE:
-            self._egress = EgressClient()
-            await self._egress.start(self._network)
+            self._outlets = Outlets(self._network, self.secrets)
+            await self._outlets.start()
 
     def _find_cgroups(self, name: str) -> None:
         try:
@@ -211,23 +212,40 @@ class Foundry:
         return machine
 
     async def _open_egress(self, machine: Machine, nursery: ZygoteClient) -> None:
-        if self._egress is None:
+        if self._outlets is None:
             return
         try:
             fds = await machine.open_uplink(nursery)
         except ZygoteError as cause:
             self._degrade(f"no network in sandboxes: {cause}")
-            egress, self._egress = self._egress, None
-            await egress.close()
+            outlets, self._outlets = self._outlets, None
+            await outlets.close()
             return
-        machine.egress_key = self._egress.open(fds)
-        for fd in fds:
-            os.close(fd)
+        machine.egress_key = self._outlets.open(fds)
 
-    def apply_policy(self, machine: Machine, policy: Policy) -> None:
-        """Let a machine reach what a policy allows, from now on."""
-        if self._egress is not None and machine.egress_key:
-            self._egress.apply(machine.egress_key, policy)
+    async def apply_policy(
+        self, machine: Machine, policy: Policy, variables: Collection[str] = ()
+    ) -> None:
+        """Let a machine reach what a policy allows, from now on. One call at a time.
+
+        Args:
+            machine: which.
+            policy: it.
+            variables: those that its client has set, which stay.
+
+        Raises:
+            StartError: the policy has rules for requests, and the machine cannot be made to
+                believe who carries them out.
+        """
+        outlets, key = self._outlets, machine.egress_key
+        if outlets is None or not key:
+            return
+        if not machine.believes and any(rule.headers for rule in policy.rules):
+            certificate = await outlets.authority(key, machine.blueprint.id)
+            await machine.believe(await self.parents.nursery(), certificate)
+            told = {name: to for name, to in trust.VARIABLES.items() if name not in variables}
+            machine.control.set_environment(told)
+        outlets.apply(key, policy)
 
     def _create_cgroup(self, blueprint: Blueprint) -> Cgroup | None:
         if self._cgroups is None:
@@ -256,8 +274,8 @@ class Foundry:
 
         A machine with live forks ends in two steps: its programs now, the rest after the last fork.
         """
-        if self._egress is not None and machine.egress_key:
-            self._egress.forget(machine.egress_key)
+        if self._outlets is not None and machine.egress_key:
+            self._outlets.forget(machine.egress_key)
         if machine.forks and not machine.ended.is_set():
             try:
                 await machine.retire()
@@ -326,8 +344,8 @@ class Foundry:
         parents, self._parents = self._parents, None
         if parents is not None:
             await parents.close()
-        if self._egress is not None:
-            await self._egress.close()
+        if self._outlets is not None:
+            await self._outlets.close()
         if self._cgroups is not None:
             with contextlib.suppress(FileNotFoundError):
                 await asyncio.to_thread(self._cgroups.close)

@@ -160,10 +160,10 @@ class Keeper:
         sandbox.assign(request)
         try:
             await sandbox.mount_volumes(self.foundry.volumes)
+            await self.foundry.apply_policy(sandbox.machine, request.policy, sandbox.env)
         except BaseException:
             await asyncio.shield(self._dispose(sandbox))
             raise
-        self.foundry.apply_policy(sandbox.machine, request.policy)
         self._sandboxes[sandbox.id] = sandbox
         self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
         self.journal.note(sandbox.id, "Sandbox created", end_time=sandbox.ends_at.isoformat())
@@ -231,10 +231,20 @@ class Keeper:
             sandbox.extend(timeout_s)
             self._deadlines[sandbox.id].renew()
 
-    def set_policy(self, sandbox: Sandbox, policy: Policy) -> None:
-        """Let a running sandbox reach what `policy` allows, from now on."""
-        sandbox.request = replace(sandbox.request, policy=policy)
-        self.foundry.apply_policy(sandbox.machine, policy)
+    async def set_policy(self, sandbox: Sandbox, policy: Policy) -> None:
+        """Let a running sandbox reach what `policy` allows, from now on.
+
+        Raises:
+            NotFoundError, ConflictError: it has ended, or is paused.
+            StartError: as of `Foundry.apply_policy`; what it may reach is as before.
+        """
+        async with sandbox.turn:
+            if sandbox.state is State.PAUSED:
+                raise ConflictError(f"Sandbox {sandbox.id} is paused; resume it first")
+            if not sandbox.alive:
+                raise NotFoundError(f"Sandbox {sandbox.id} was not found")
+            await self.foundry.apply_policy(sandbox.machine, policy, sandbox.env)
+            sandbox.request = replace(sandbox.request, policy=policy)
 
     async def pause(self, sandbox: Sandbox, *, memory: bool) -> None:
         """Pause a running sandbox; its time stands still.

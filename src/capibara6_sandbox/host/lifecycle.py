@@ -174,8 +174,8 @@ class Lifecycle:
             return
         sandbox.attach(machine)
         try:
-            self._foundry.apply_policy(machine, sandbox.request.policy)
             machine.control.set_environment(sandbox.env)
+            await self._foundry.apply_policy(machine, sandbox.request.policy, sandbox.env)
             await sandbox.mount_volumes(self._foundry.volumes)
             await sandbox.start_default_contexts()
             await _start_up_again(sandbox, machine)

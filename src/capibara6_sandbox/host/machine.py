@@ -36,6 +36,7 @@ class Machine:
         self._pidfd = -1
         self.layer_fd = -1  # of its writable layer, which no path leads to
         self.egress_key = 0  # of its way out; 0: it has none
+        self.believes = False  # in an authority of its own
         self.ended = asyncio.Event()
         self.control = ControlChannel(self.ended)
         self.carrying = asyncio.Lock()  # a kernel that forks must not be stopped halfway
@@ -148,6 +149,15 @@ class Machine:
             LayerError: it cannot be mounted there; the message says why.
         """
         await ask(nursery, {"op": "mount", "volume": volume, "path": path}, [self.agent_pidfd])
+
+    async def believe(self, nursery: ZygoteClient, certificate: str) -> None:
+        """Let its programs believe a certificate authority, in PEM. To be called once.
+
+        Raises:
+            LayerError: something inside stands in the way.
+        """
+        await ask(nursery, {"op": "believe", "certificate": certificate}, [self.agent_pidfd])
+        self.believes = True
 
     def hold_kernel(self, context_id: str, kernel: HostedKernel) -> None:
         """Know a context's kernel, in the place of an earlier one."""

@@ -1,12 +1,12 @@
 """Secrets: values that clients store under a name and that nothing ever shows again.
 
-Each is one file that only the server's user may read. The value goes to whoever resolves its
-placeholder, `${e2b.secrets.<name>}`, and into no description, message or log.
+Each is one file that only the server's user may read. The value goes to the egress process, which
+puts it in the place of `${e2b.secrets.<name>}`, and into no description, message or log.
 """
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,6 @@ from capibara6_sandbox.host.records import Records, SecretRecord
 ID_PREFIX: Final = "sec_"
 SECRETS_MAX: Final = 10_000
 _NAME: Final = re.compile(r"[a-z0-9_-]{1,128}", re.ASCII)
-_PLACEHOLDER: Final = re.compile(r"\$\{e2b\.secrets\.([^{}]{1,128})\}")
 
 
 class SecretStore:
@@ -31,6 +30,7 @@ class SecretStore:
         self._records = Records(folder, SecretRecord)
         folder.chmod(0o700)
         self._secrets = {record.id: record for record in self._records.load()}
+        self.on_change: Callable[[], None] = lambda: None  # is told when a value has changed
 
     def create(self, name: str, value: str, metadata: dict[str, str]) -> SecretRecord:
         """Store a secret.
@@ -97,14 +97,12 @@ class SecretStore:
         record = self.get(selector)
         self._records.remove(record.id)
         del self._secrets[record.id]
+        self.on_change()
 
-    def fill(self, text: str) -> str:
-        """Replace each placeholder in `text` by its secret's value of now.
-
-        Raises:
-            NotFoundError: a placeholder names no secret.
-        """
-        return _PLACEHOLDER.sub(lambda found: self.get(found[1]).value, text)
+    def values(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the values of now of those names that there are; ids are no names."""
+        by_name = {secret.name: secret.value for secret in self._secrets.values()}
+        return {name: by_name[name] for name in names if name in by_name}
 
     def _find(self, selector: str) -> SecretRecord | None:
         if selector in self._secrets:
@@ -115,4 +113,5 @@ class SecretStore:
     def _keep(self, record: SecretRecord) -> SecretRecord:
         self._records.write(record)
         self._secrets[record.id] = record
+        self.on_change()
         return record

@@ -7,26 +7,20 @@ connection is refused, for behind one address there may be many, and not all may
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 import h11
 
-from capibara6_sandbox.network.relay import Allowance
-from capibara6_sandbox.network.streams import Stream, say_goodbye
+from capibara6_sandbox.network.http_headers import Headers, passing, reply_headers, upgrade
+from capibara6_sandbox.network.relay import Allowance, relay_streams
+from capibara6_sandbox.network.streams import PatientStream, Stream, drop, say_goodbye
 from capibara6_sandbox.network.transforms import FillingError
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 UPLOAD_GRACE_S: Final = 5.0  # for the rest of a request whose reply is complete
 HALF_CLOSED_S: Final = 60.0  # for a reply to a program that has ended its own direction
 _SWITCHING: Final = 101
-
-Headers = list[tuple[bytes, bytes]]
-# RFC 9110, 7.6.1: of one connection, not of the next. Framing stays: h11 obeys it.
-_HOP_BY_HOP: Final = frozenset(
-    {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
-     b"proxy-connection", b"te", b"trailer", b"upgrade"}
-)  # fmt: skip
 
 
 class RefusedError(Exception):
@@ -64,7 +58,7 @@ class Interception:
         allowance: Allowance,
         failure: str = "",
     ) -> None:
-        self._streams = (program, server)
+        self._streams = (PatientStream(program), server)
         self._host, self._port = host, port
         self._added = added
         self._allowance = allowance
@@ -78,6 +72,12 @@ class Interception:
         Raises:
             OSError: a connection was lost in the middle; the caller resets the other.
         """
+        try:
+            await self._serve()
+        finally:
+            await self._streams[0].close()
+
+    async def _serve(self) -> None:
         try:
             while await self._exchange():
                 pass
@@ -108,15 +108,15 @@ class Interception:
         try:
             await self._both(uploading, downloading)
         finally:
-            uploading.cancel()
-            downloading.cancel()
-            await asyncio.wait({uploading, downloading})
+            await drop(uploading, downloading)
         if self._server.our_state is h11.SWITCHED_PROTOCOL:
             await self._relay()
             return False
         return self._again()
 
-    async def _both(self, uploading: "asyncio.Task[None]", downloading: "asyncio.Task[None]") -> None:
+    async def _both(
+        self, uploading: "asyncio.Task[None]", downloading: "asyncio.Task[None]"
+    ) -> None:
         await asyncio.wait({uploading, downloading}, return_when=asyncio.FIRST_COMPLETED)
         if not downloading.done():
             await uploading
@@ -159,11 +159,11 @@ class Interception:
             text = f"The network rule for this host could not be applied: {cause}."
             raise RefusedError(502, text) from None
         replaced = {name.lower() for name, _ in added}
-        headers = [h for h in _passing(request.headers) if h[0].lower() not in replaced]
+        headers = [h for h in passing(request) if h[0].lower() not in replaced]
         if b"host" not in names | replaced:  # of HTTP/1.0
             headers.append((b"Host", self._host.encode()))
         headers += added
-        headers += _upgrade(request.headers)
+        headers += upgrade(request)
         return h11.Request(method=request.method, target=request.target, headers=headers)
 
     def _check_target(self, request: h11.Request) -> None:
@@ -201,8 +201,7 @@ class Interception:
                 watching.result()
                 await downloading
         finally:
-            watching.cancel()
-            await asyncio.wait({watching})
+            await drop(watching)
 
     async def _see_leaving(self) -> None:
         """Return when the program has begun another request; what came is kept.
@@ -227,9 +226,11 @@ class Interception:
                 if event.status_code == _SWITCHING:
                     return
             elif isinstance(event, h11.Response):
-                headers = _reply_headers(event)
+                headers = reply_headers(event)
                 await self._to_program(
-                    h11.Response(status_code=event.status_code, headers=headers, reason=event.reason)
+                    h11.Response(
+                        status_code=event.status_code, headers=headers, reason=event.reason
+                    )
                 )
             elif isinstance(event, h11.Data):
                 await self._allowance.spend(len(event.data))
@@ -251,9 +252,9 @@ class Interception:
     async def _inform(self, event: h11.InformationalResponse) -> None:
         if (self._program.their_http_version or b"") < b"1.1":
             return
-        headers = _passing(event.headers)
+        headers = passing(event)
         if event.status_code == _SWITCHING:
-            headers += _upgrade(event.headers)
+            headers += upgrade(event)
         await self._to_program(
             h11.InformationalResponse(
                 status_code=event.status_code, headers=headers, reason=event.reason
@@ -292,59 +293,3 @@ class Interception:
         assert server is not None
         rests = (self._program.trailing_data[0], self._server.trailing_data[0])
         await relay_streams(program, server, self._allowance, rests)
-
-
-async def relay_streams(
-    one: Stream, other: Stream, allowance: Allowance, rests: tuple[bytes, bytes] = (b"", b"")
-) -> None:
-    """Pass bytes until both directions have ended.
-
-    Args:
-        one: a side.
-        other: the other side.
-        allowance: what may pass.
-        rests: what each side has sent already.
-
-    Raises:
-        OSError: a connection was lost (in a group); the caller resets the other.
-    """
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_pass(one, other, allowance, rests[0]))
-        group.create_task(_pass(other, one, allowance, rests[1]))
-
-
-async def _pass(source: Stream, target: Stream, allowance: Allowance, data: bytes) -> None:
-    data = data or await source.receive()
-    while data:
-        await allowance.spend(len(data))
-        await target.send(data)
-        data = await source.receive()
-    await target.end()
-
-
-def _passing(headers: h11.Headers) -> Headers:
-    """Return the headers that are not of one connection alone, as they were spelled."""
-    named = {
-        token.strip().lower()
-        for name, value in headers
-        if name == b"connection"
-        for token in value.split(b",")
-    }
-    return [(n, v) for n, v in headers.raw_items() if n.lower() not in _HOP_BY_HOP | named]
-
-
-def _reply_headers(reply: h11.Response) -> Headers:
-    ends = reply.http_version < b"1.1" or b"close" in _tokens(reply.headers, b"connection")
-    return _passing(reply.headers) + ([(b"Connection", b"close")] if ends else [])
-
-
-def _upgrade(headers: h11.Headers) -> Headers:
-    wanted = next((value for name, value in headers if name == b"upgrade"), b"")
-    if not wanted or b"upgrade" not in _tokens(headers, b"connection"):
-        return []
-    return [(b"Connection", b"Upgrade"), (b"Upgrade", wanted)]
-
-
-def _tokens(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> set[bytes]:
-    values = (value for name, value in headers if name == wanted)
-    return {token.strip().lower() for value in values for token in value.split(b",")}

@@ -3,55 +3,64 @@
 import asyncio
 import contextlib
 import errno
-import ipaddress
 import socket
+import ssl
 import struct
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from capibara6_sandbox.network import dns
+from capibara6_sandbox.network.certificates import Certificates
+from capibara6_sandbox.network.dialling import CONNECT_TIMEOUT_S, Dialler, Surroundings
 from capibara6_sandbox.network.first_bytes import BYTES_MAX, told_name
-from capibara6_sandbox.network.policy import NOTHING, EgressProxy, Policy, Rules, Verdict
-from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME, Reach
-from capibara6_sandbox.network.relay import Allowance, relay, reset
-from capibara6_sandbox.network.resolver import ATTEMPT_TIMEOUT_S, Resolver, exchange_datagram
-from capibara6_sandbox.network.socks import negotiate, read_exactly
+from capibara6_sandbox.network.http_headers import Headers
+from capibara6_sandbox.network.interception import Interception
+from capibara6_sandbox.network.policy import (
+    NAMED_PORTS,
+    NOTHING,
+    EgressProxy,
+    Policy,
+    Rules,
+    Verdict,
+)
+from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME
+from capibara6_sandbox.network.relay import Allowance, relay, relay_streams, reset
+from capibara6_sandbox.network.resolver import ATTEMPT_TIMEOUT_S, exchange_datagram
+from capibara6_sandbox.network.streams import PlainStream, Stream, TlsStream, receive_exactly
+from capibara6_sandbox.network.transforms import Transforms
 
 CONNECTIONS_MAX: Final = 512
 REST_S: Final = 0.2
 QUERIES_MAX: Final = 128
-CONNECT_TIMEOUT_S: Final = 30.0
+INTERCEPTED_MAX: Final = 128  # of the connections: these cost memory of ours
 NAME_TIMEOUT_S: Final = 10.0
 _QUERY_BYTES_MAX: Final = 4096
 _ACCEPTS_AT_ONCE: Final = 64
 _PKTINFO: Final = struct.Struct("=I4s4s")
 _DNS_PORT: Final = 53
+_TLS_PORTS: Final = frozenset({443})
 _IP_PKTINFO: Final = 8  # which the socket module does not name
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all outlets of a server share."""
-
-    reach: Reach
-    resolver: Resolver
-    dns_address: str  # which sandboxes know as their name server
-    host_ports: frozenset[int]  # of this host's loopback, open as HOST_NAME
-    rate_bytes_s: float = 0  # of each sandbox, both ways together; 0: no limit
 
 
 class Outlet:
     """Everything that one sandbox has open outside. Closed for all until it is given a policy."""
 
     def __init__(
-        self, connections: socket.socket, queries: socket.socket, around: Surroundings
+        self,
+        connections: socket.socket,
+        queries: socket.socket,
+        around: Surroundings,
+        certificates: Certificates,
     ) -> None:
+        self.certificates = certificates  # which programs inside believe for hosts with rules
         self._connections = connections
         self._queries = queries
         self._around = around
+        self._dialler = Dialler(around)
         self._rules = Rules(NOTHING)
         self._proxy: EgressProxy | None = None
+        self._transforms = Transforms()
+        self._intercepted = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
         self._asked = 0
@@ -63,10 +72,16 @@ class Outlet:
         loop.add_reader(connections, self._accept)
         loop.add_reader(queries, self._take_query)
 
-    def apply(self, policy: Policy) -> None:
-        """Decide by another policy from now on. What is open stays open, as in E2B's cloud."""
+    def apply(self, policy: Policy, secrets: Mapping[str, str]) -> None:
+        """Decide by another policy from now on. What is open stays open, as in E2B's cloud.
+
+        Args:
+            policy: it.
+            secrets: those that its rules refer to, by name.
+        """
         self._rules = Rules(policy)
         self._proxy = policy.proxy
+        self._transforms = Transforms(policy.rules, secrets)
 
     async def close(self) -> None:
         """End everything. To be called once."""
@@ -123,32 +138,78 @@ class Outlet:
 
     async def _connect(self, inner: socket.socket, address: str, port: int) -> None:
         head, name = b"", ""
-        if self._rules.asks_name(port):
+        if self._rules.asks_name(port) or (self._transforms and port in NAMED_PORTS):
             head, name = await _read_name(inner, port)
         verdict = self._rules.decide(address, name)
         if verdict is Verdict.DENIED:
             raise PermissionError(errno.EACCES, "denied by the policy")
-        name = name if verdict is Verdict.BY_NAME else ""
-        proxy = self._proxy
-        way = (proxy.host, proxy.port) if proxy else (name or address, port)
-        with await _connect_any(await self._targets(*way)) as outer:
-            try:
-                if proxy:
-                    async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                        await negotiate(outer, proxy, name or address, port)
-                await asyncio.get_running_loop().sock_sendall(outer, head)
-                await relay(inner, outer, self._allowance)
-            except BaseException:
-                reset(outer)
-                raise
+        name = name.lower().removesuffix(".")
+        if self._transforms.find(name):
+            hosts = [name] if verdict is Verdict.BY_NAME else await self._allowed(name)
+            await self._intercept(inner, head, name, port, hosts)
+            return
+        host = name if verdict is Verdict.BY_NAME else address
+        async with self._dialler.connect([host], port, self._proxy) as outer:
+            await outer.stream.send(head)
+            if outer.plain:
+                await relay(inner, outer.socket, self._allowance)
+            else:
+                await relay_streams(PlainStream(inner), outer.stream, self._allowance)
 
-    async def _targets(self, host: str, port: int) -> list[tuple[str, int]]:
-        """Return where an address or a name leads, as far as that may be reached."""
-        around = self._around
-        if host in (HOST_ADDRESS, HOST_NAME) and port in around.host_ports:
-            return [("127.0.0.1", port)]
-        found = [host] if _is_address(host) else await around.resolver.addresses(host)
-        return [(target, port) for target in found if around.reach.covers(target)]
+    async def _allowed(self, name: str) -> list[str]:
+        """Return where a name leads, wherever the program sent its connection.
+
+        Raises:
+            PermissionError: nowhere that the policy allows.
+        """
+        found = [HOST_ADDRESS] if name == HOST_NAME else await self._dialler.addresses(name)
+        allowed = [to for to in found if self._rules.decide(to) is not Verdict.DENIED]
+        if not allowed:
+            raise PermissionError(errno.EACCES, "no address that may be reached")
+        return allowed
+
+    async def _intercept(
+        self, inner: socket.socket, head: bytes, name: str, port: int, hosts: Sequence[str]
+    ) -> None:
+        """Pass HTTP on to the real server of `name`, changed by the rules for it."""
+        if self._intercepted >= INTERCEPTED_MAX:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "too many connections to change")
+        self._intercepted += 1
+        try:
+            async with self._dialler.connect(hosts, port, self._proxy) as outer:
+                program: Stream = PlainStream(inner, head)
+                server: Stream | None = outer.stream
+                failure = ""
+                if port in _TLS_PORTS:
+                    server, failure = await self._verified(outer.stream, name)
+                    program = await self._secured(program, name)
+                await Interception(
+                    program, server, name, port, lambda: self._added(name), self._allowance, failure
+                ).run()
+        finally:
+            self._intercepted -= 1
+
+    async def _verified(self, stream: Stream, name: str) -> tuple[Stream | None, str]:
+        """Speak TLS with the real server; without one that this host believes, say why."""
+        server = TlsStream(stream, self._around.trust, name)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await server.shake_hands()
+        except ssl.SSLCertVerificationError as cause:
+            return None, f"The certificate of {name} does not hold: {cause.verify_message}."
+        return server, ""
+
+    async def _secured(self, stream: Stream, name: str) -> Stream:
+        """Speak TLS with the program, in the server's place."""
+        program = TlsStream(stream, await self.certificates.find(name))
+        async with asyncio.timeout(NAME_TIMEOUT_S):
+            await program.shake_hands()
+        return program
+
+    def _added(self, name: str) -> Headers:
+        """Return the headers of now for a host, also for connections that were open before."""
+        transform = self._transforms.find(name)
+        return transform.fill() if transform else []
 
     def _take_query(self) -> None:
         for _ in range(_ACCEPTS_AT_ONCE):
@@ -201,18 +262,11 @@ class Outlet:
     async def _answer_stream(self, inner: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(NAME_TIMEOUT_S):
-            length = int.from_bytes(await read_exactly(inner, 2))
-            answer = await self._answer(await read_exactly(inner, length), stream=True)
+            asked = PlainStream(inner)
+            length = int.from_bytes(await receive_exactly(asked, 2))
+            answer = await self._answer(await receive_exactly(asked, length), stream=True)
             if answer:
                 await loop.sock_sendall(inner, len(answer).to_bytes(2) + answer)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.IPv4Address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def _read_name(inner: socket.socket, port: int) -> tuple[bytes, str]:
@@ -225,28 +279,3 @@ async def _read_name(inner: socket.socket, port: int) -> tuple[bytes, str]:
                 head += more
                 name = told_name(port, head)
     return head, name or ""
-
-
-async def _connect_any(targets: list[tuple[str, int]]) -> socket.socket:
-    """Connect to the first target that accepts.
-
-    Raises:
-        OSError, TimeoutError: none does.
-    """
-    failure: OSError = PermissionError(errno.EACCES, "no address that may be reached")
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(CONNECT_TIMEOUT_S):
-        for target in targets:
-            outer = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-            try:
-                outer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                await loop.sock_connect(outer, target)
-            except OSError as cause:
-                outer.close()
-                failure = cause
-            except BaseException:
-                outer.close()
-                raise
-            else:
-                return outer
-    raise failure

@@ -6,9 +6,9 @@ names is allowed. Which addresses no policy opens is decided in `reach`.
 
 import enum
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 ALL_TRAFFIC: Final = "0.0.0.0/0"
 NAMED_PORTS: Final = frozenset({80, 443})  # where a connection's first bytes tell a name
@@ -26,6 +26,14 @@ class PolicyError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyTls:
+    """How a proxy is spoken to within TLS."""
+
+    server_name: str = ""  # which its certificate must bear; "": its host
+    authorities: str = ""  # in PEM, in the place of those that this host trusts
+
+
+@dataclass(frozen=True, slots=True)
 class EgressProxy:
     """A SOCKS5 proxy through which a sandbox's connections go, after the policy has decided."""
 
@@ -33,6 +41,7 @@ class EgressProxy:
     port: int
     username: str = ""
     password: str = field(default="", repr=False)  # in no log
+    tls: ProxyTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,21 @@ class Policy:
     internet: bool | None = None  # False: as if everything were denied
     proxy: EgressProxy | None = None
     rules: tuple[HostRule, ...] = ()
+
+
+def restore(told: Mapping[str, Any]) -> Policy:
+    """Return the policy whose fields, by `asdict`, were passed on as JSON."""
+    proxy, tls = told["proxy"], (told["proxy"] or {}).get("tls")
+    rules = (
+        HostRule(r["host"], r["headers"] and tuple(map(tuple, r["headers"]))) for r in told["rules"]
+    )
+    return Policy(
+        tuple(told["allow_out"]),
+        tuple(told["deny_out"]),
+        told["internet"],
+        EgressProxy(**{**proxy, "tls": ProxyTls(**tls) if tls else None}) if proxy else None,
+        tuple(rules),
+    )
 
 
 EVERYTHING: Final = Policy()

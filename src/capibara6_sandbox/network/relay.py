@@ -7,6 +7,7 @@ import struct
 from typing import Final
 
 from capibara6_guest.readiness import readable
+from capibara6_sandbox.network.streams import Stream
 
 CHUNK_BYTES: Final = 64 * 1024  # also what a slow receiver makes us hold
 _TURNS: Final = 16  # chunks without waiting, before others get theirs
@@ -73,6 +74,34 @@ async def _pass(source: socket.socket, target: socket.socket, allowance: Allowan
             await asyncio.sleep(0)
     with contextlib.suppress(OSError):  # the other side may be gone already
         target.shutdown(socket.SHUT_WR)
+
+
+async def relay_streams(
+    one: Stream, other: Stream, allowance: Allowance, rests: tuple[bytes, bytes] = (b"", b"")
+) -> None:
+    """Pass bytes until both directions have ended.
+
+    Args:
+        one: a side.
+        other: the other side.
+        allowance: what may pass.
+        rests: what each side has sent already.
+
+    Raises:
+        OSError: a connection was lost (in a group); the caller resets the other.
+    """
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_pass_stream(one, other, allowance, rests[0]))
+        group.create_task(_pass_stream(other, one, allowance, rests[1]))
+
+
+async def _pass_stream(source: Stream, target: Stream, allowance: Allowance, data: bytes) -> None:
+    data = data or await source.receive()
+    while data:
+        await allowance.spend(len(data))
+        await target.send(data)
+        data = await source.receive()
+    await target.end()
 
 
 def reset(connection: socket.socket) -> None:

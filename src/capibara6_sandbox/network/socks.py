@@ -1,12 +1,11 @@
 """A client of SOCKS5 proxies (RFC 1928, RFC 1929), as far as sandboxes' connections need it."""
 
-import asyncio
 import errno
 import ipaddress
-import socket
 from typing import Final
 
 from capibara6_sandbox.network.policy import EgressProxy
+from capibara6_sandbox.network.streams import Stream, receive_exactly
 
 _VERSION, _CONNECT = 5, 1
 _NO_AUTHENTICATION, _PASSWORD = 0, 2
@@ -15,7 +14,7 @@ _ADDRESS_BYTES: Final = {_IPV4: 4, _IPV6: 16}
 _NAME_BYTES_MAX: Final = 255
 
 
-async def negotiate(connection: socket.socket, proxy: EgressProxy, host: str, port: int) -> None:
+async def negotiate(connection: Stream, proxy: EgressProxy, host: str, port: int) -> None:
     """Ask a proxy, over a fresh connection to it, to connect to an IPv4 address or a name.
 
     Raises:
@@ -45,31 +44,16 @@ def _target(host: str) -> bytes:
         return bytes([_NAME, len(name)]) + name
 
 
-async def _skip_address(connection: socket.socket, kind: int) -> None:
+async def _skip_address(connection: Stream, kind: int) -> None:
     count = _ADDRESS_BYTES.get(kind)
     if count is None:
-        count = (await read_exactly(connection, 1))[0]
-    await read_exactly(connection, count + 2)
+        count = (await receive_exactly(connection, 1))[0]
+    await receive_exactly(connection, count + 2)
 
 
-async def _ask(connection: socket.socket, request: bytes, count: int) -> bytes:
-    await asyncio.get_running_loop().sock_sendall(connection, request)
-    return await read_exactly(connection, count)
-
-
-async def read_exactly(source: socket.socket, count: int) -> bytes:
-    """Read `count` bytes.
-
-    Raises:
-        ConnectionResetError: it ended before.
-    """
-    data = b""
-    while len(data) < count:
-        more = await asyncio.get_running_loop().sock_recv(source, count - len(data))
-        if not more:
-            raise ConnectionResetError(errno.ECONNRESET, "the message is cut off")
-        data += more
-    return data
+async def _ask(connection: Stream, request: bytes, count: int) -> bytes:
+    await connection.send(request)
+    return await receive_exactly(connection, count)
 
 
 def _refusal(text: str) -> OSError:

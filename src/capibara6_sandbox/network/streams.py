@@ -10,7 +10,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 CHUNK_BYTES: Final = 64 * 1024
 _LINGER_S: Final = 1.0
@@ -131,6 +131,49 @@ class TlsStream:
             records = self._outgoing.read()
             if records:
                 await self._below.send(records)
+
+
+class PatientStream:
+    """A stream whose `receive` can be given up: what it would have returned comes next time.
+
+    Args:
+        below: the stream; nobody else receives from it until `close`.
+    """
+
+    def __init__(self, below: Stream) -> None:
+        self._below = below
+        self._receiving: asyncio.Task[bytes] | None = None
+
+    async def receive(self, count_max: int = CHUNK_BYTES) -> bytes:
+        """Return what has come."""
+        if self._receiving is None:
+            self._receiving = asyncio.create_task(self._below.receive(count_max))
+        data = await asyncio.shield(self._receiving)
+        self._receiving = None
+        return data
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it."""
+        await self._below.send(data)
+
+    async def end(self) -> None:
+        """Say that nothing more will be sent."""
+        await self._below.end()
+
+    async def close(self) -> None:
+        """Receive no more. Idempotent."""
+        if self._receiving is not None:
+            await drop(self._receiving)
+
+
+async def drop(*tasks: "asyncio.Task[Any]") -> None:
+    """End tasks that nobody waits for any more, whatever comes of them."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen: what matters of it was told elsewhere
 
 
 async def receive_exactly(stream: Stream, count: int) -> bytes:

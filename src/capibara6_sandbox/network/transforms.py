@@ -17,6 +17,7 @@ SECRETS_MAX: Final = 32  # of one host
 FILLED_CHARS_MAX: Final = 64 * 1024  # of all the headers of one host, secrets included
 _RULES_OF_HOST_MAX: Final = 1
 _HOST_CHARS_MAX: Final = 128
+_HOST_CHARS_MAX_TOLD: Final = 253  # of a name below a wildcard
 _NAME_CHARS_MAX: Final = 64
 _VALUE_CHARS_MAX: Final = 2048
 
@@ -86,6 +87,11 @@ def _host(written: str) -> str:
     if not _HOST.fullmatch(host) or _NUMBERS.fullmatch(host):
         raise PolicyError(f'Rule domain "{written}" is not a valid domain name.')
     return host
+
+
+def is_host(name: str) -> bool:
+    """Whether a name is one of a single host, in the form that rules have theirs in."""
+    return bool(_HOST.fullmatch(name)) and "*" not in name and len(name) <= _HOST_CHARS_MAX_TOLD
 
 
 def _headers(host: str, rule: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -215,7 +221,7 @@ class Transforms:
         secrets: the values that they refer to, by name, as far as there are such.
     """
 
-    def __init__(self, rules: Iterable[HostRule] = (), secrets: Mapping[str, str] = {}) -> None:  # noqa: B006 - never changed
+    def __init__(self, rules: Iterable[HostRule] = (), secrets: Mapping[str, str] = {}) -> None:
         self._by_host = {
             rule.host: Transform(
                 rule.host,

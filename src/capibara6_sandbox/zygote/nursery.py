@@ -50,6 +50,7 @@ from capibara6_sandbox.isolation import (
     linux,
     rootfs,
     seccomp,
+    trust,
     uplink,
 )
 from capibara6_sandbox.zygote import children, nested
@@ -143,6 +144,8 @@ class Nursery:
             return _fork_work(lambda: work(message, fds), fds[-1])
         if operation == "mount":
             return _fork_work(lambda: self._mount(message, fds[0]), fds[-1])
+        if operation == "believe":
+            return _fork_work(lambda: self._believe(message, fds[0]), fds[-1])
         if operation == "socket":
             return self._open_socket(message, fds)
         if operation == "uplink":
@@ -243,6 +246,10 @@ class Nursery:
     def _mount(self, message: dict[str, Any], sandbox: int) -> dict[str, int]:
         volume, path = message["volume"], message["path"]
         rootfs.mount_volume(volume, path, sandbox, privileged=self._privileged)
+        return {}
+
+    def _believe(self, message: dict[str, Any], sandbox: int) -> dict[str, int]:
+        trust.believe(message["certificate"], sandbox, privileged=self._privileged)
         return {}
 
     def _open_socket(

@@ -168,7 +168,7 @@ class Making:
         if self._machine is None:
             template = self._template(stage, self._working_limits())
             self._machine = await self._tools.foundry.make(template, stage.layers)
-            self._tools.foundry.apply_policy(self._machine, EVERYTHING)
+            await self._tools.foundry.apply_policy(self._machine, EVERYTHING)
         timeout_s = self._tools.step_timeout_s
         site = Site(self._machine.guest, self._tools.uploads, self._hear, timeout_s)
         try:
@@ -225,8 +225,8 @@ class Making:
         limits = Limits(build.memory_mb * MIB, build.cpu_count, disk_bytes=build.disk_bytes)
         foundry = self._tools.foundry
         machine = await foundry.make(self._template(stage, limits), stage.layers)
-        foundry.apply_policy(machine, EVERYTHING)
         try:
+            await foundry.apply_policy(machine, EVERYTHING)
             yield machine
         finally:
             await asyncio.shield(foundry.take_back(machine))

@@ -1,0 +1,187 @@
+"""The ways out of all sandboxes: what each may reach, and the process that they lead to.
+
+What that process is told is kept here, and with it the sockets: when it dies, another one takes
+its place, and only what was open is lost.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from capibara6_sandbox.errors import StartError
+from capibara6_sandbox.host.authority import Authority
+from capibara6_sandbox.host.egress import EgressProcess, NetworkSettings
+from capibara6_sandbox.host.secret_store import SecretStore
+from capibara6_sandbox.host.signing import CertificateError, Signed
+from capibara6_sandbox.host.zygotes import ZygoteError
+from capibara6_sandbox.network.policy import NOTHING, Policy
+from capibara6_sandbox.network.transforms import Transforms, is_host, secret_names
+
+CERTIFICATES_MAX: Final = 256  # of one sandbox: each costs this process 10 ms
+_RESTART_DELAY_S: Final = 0.1
+_RESTART_DELAY_S_MAX: Final = 30.0
+_LONG_LIFE_S: Final = 60.0  # after which a death is not taken for one of a series
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Outlet:
+    fds: list[int]
+    policy: Policy = NOTHING
+    authority: Authority | None = None
+    issued: dict[str, Signed] = field(default_factory=dict)
+
+
+class Outlets:
+    """The ways out of one server's sandboxes.
+
+    Args:
+        settings: how far they reach.
+        secrets: what rules refer to.
+    """
+
+    def __init__(self, settings: NetworkSettings, secrets: SecretStore) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._outlets: dict[int, _Outlet] = {}
+        self._keys = 0
+        self._process: EgressProcess | None = None
+        self._started_at = 0.0
+        self._deaths = 0  # in a row
+        self._tasks: set[asyncio.Task[None]] = set()
+        secrets.on_change = self._renew
+
+    async def start(self) -> None:
+        """Start the egress process.
+
+        Raises:
+            ZygoteError: it ended instead.
+        """
+        process = EgressProcess(self._hear, self._lose)
+        await process.start(self._settings)
+        self._process = process
+        self._started_at = asyncio.get_running_loop().time()
+
+    def open(self, fds: Sequence[int]) -> int:
+        """Take a sandbox's uplink, closed for all until `apply`; return its key."""
+        self._keys += 1
+        self._outlets[self._keys] = _Outlet(list(fds))
+        self._send_open(self._keys)
+        return self._keys
+
+    def apply(self, key: int, policy: Policy) -> None:
+        """Decide by `policy` from now on."""
+        if key in self._outlets:  # else the sandbox has ended meanwhile
+            self._outlets[key].policy = policy
+            self._send_policy(key)
+
+    async def authority(self, key: int, sandbox_id: str) -> str:
+        """Return the certificate of a sandbox's authority, in PEM; it is made at the first call.
+
+        Raises:
+            StartError: it could not be made.
+        """
+        outlet = self._outlets[key]
+        if outlet.authority is None:
+            try:
+                outlet.authority = await Authority.create(sandbox_id)
+            except CertificateError as cause:
+                raise StartError(f"Network rules need a certificate. {cause}") from None
+        return outlet.authority.certificate
+
+    def forget(self, key: int) -> None:
+        """End everything that a sandbox has open outside."""
+        for fd in self._outlets.pop(key).fds:
+            os.close(fd)
+        if self._process is not None:
+            self._process.send({"op": "close", "key": key})
+
+    def _send_open(self, key: int) -> None:
+        if self._process is not None:
+            self._process.send({"op": "open", "key": key}, self._outlets[key].fds)
+
+    def _send_policy(self, key: int) -> None:
+        if self._process is None:
+            return
+        policy = self._outlets[key].policy
+        secrets = self._secrets.values(secret_names(policy.rules))
+        told = json.dumps({**asdict(policy), "secrets": secrets})
+        self._process.send_file({"op": "policy", "key": key}, told)
+
+    def _renew(self) -> None:
+        """Tell what secrets are now."""
+        for key, outlet in self._outlets.items():
+            if secret_names(outlet.policy.rules):
+                self._send_policy(key)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        self._track(self._vouch(message["key"], message["host"]))
+
+    async def _vouch(self, key: int, host: str) -> None:
+        """Answer a wish for a certificate, which a sandbox's program has caused."""
+        signed = await self._signed(self._outlets.get(key), host)
+        if self._process is None or key not in self._outlets:
+            return
+        message = {"op": "certificate", "key": key, "host": host}
+        if signed is None:
+            self._process.send(message)
+        else:
+            self._process.send_file(message, signed.certificate + signed.key)
+
+    async def _signed(self, outlet: _Outlet | None, host: str) -> Signed | None:
+        if outlet is None or outlet.authority is None or not is_host(host):
+            return None
+        if host not in outlet.issued and Transforms(outlet.policy.rules).find(host):
+            if len(outlet.issued) >= CERTIFICATES_MAX:
+                return None
+            try:
+                outlet.issued[host] = await outlet.authority.vouch(host)
+            except CertificateError as cause:
+                _log.error("no_certificate", host=host, cause=str(cause))
+        return outlet.issued.get(host)
+
+    def _lose(self) -> None:
+        self._process, lost = None, self._process
+        _log.error("egress_lost", effect="open connections are cut", remedy="starting anew")
+        now = asyncio.get_running_loop().time()
+        self._deaths = 0 if now - self._started_at > _LONG_LIFE_S else self._deaths + 1
+        self._track(self._start_again(lost))
+
+    async def _start_again(self, lost: EgressProcess | None) -> None:
+        if lost is not None:
+            await lost.close()
+        while self._process is None:
+            if self._deaths > 1:  # one death is bad luck
+                delay_s = _RESTART_DELAY_S * 2.0 ** min(self._deaths, 16)
+                await asyncio.sleep(min(delay_s, _RESTART_DELAY_S_MAX))
+            try:
+                await self.start()
+            except (ZygoteError, OSError) as cause:
+                self._deaths += 1
+                _log.error("egress_not_started", cause=str(cause))
+        for key in self._outlets:
+            self._send_open(key)
+            self._send_policy(key)
+
+    def _track(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End the process, and give up all uplinks. Idempotent."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        process, self._process = self._process, None
+        if process is not None:
+            await process.close()
+        for key in list(self._outlets):
+            self.forget(key)

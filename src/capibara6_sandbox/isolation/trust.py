@@ -1,0 +1,77 @@
+"""Which certificate authorities the programs of one sandbox believe. Standard library only.
+
+A file system of its own is mounted over them, so that nothing of it is ever saved in a layer, and
+no program inside can change or remove it.
+"""
+
+import errno
+import os
+from typing import Final
+
+from capibara6_sandbox.isolation import linux
+
+FOLDER: Final = "/run/capibara6"
+BUNDLE: Final = f"{FOLDER}/ca-certificates.crt"  # what the template brings, and the own authority
+AUTHORITY: Final = f"{FOLDER}/authority.pem"
+# How programs are told, each family by another one.
+VARIABLES: Final = {
+    "SSL_CERT_FILE": BUNDLE,
+    "CURL_CA_BUNDLE": BUNDLE,
+    "REQUESTS_CA_BUNDLE": BUNDLE,
+    "AWS_CA_BUNDLE": BUNDLE,
+    "NODE_EXTRA_CA_CERTS": AUTHORITY,
+}
+# Where programs look that obey no variable; the first that is there is the template's.
+_SYSTEM_BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+)
+_BUNDLE_BYTES_MAX: Final = 4 * 1024 * 1024
+_OPTIONS: Final = "mode=0755,size=5m,nr_inodes=8"
+
+
+def believe(certificate: str, sandbox: int, *, privileged: bool) -> None:
+    """Let a sandbox's programs believe one more authority; the caller is a fork that then ends.
+
+    Args:
+        certificate: the authority's, in PEM.
+        sandbox: pidfd of its first process.
+        privileged: whether the sandbox has a range of ids.
+
+    Raises:
+        OSError: a mount was refused, or something stands in the way.
+    """
+    linux.setns(sandbox, linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+    if privileged:
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+    found = [path for path in _SYSTEM_BUNDLES if _is_plain_file(path)]
+    bundle = _read(found[0]) if found else b""
+    os.makedirs(FOLDER, mode=0o755, exist_ok=True)
+    if os.path.realpath(FOLDER) != FOLDER:
+        raise OSError(errno.ELOOP, f"{FOLDER} leads through a link")
+    flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+    linux.mount("tmpfs", FOLDER, "tmpfs", flags, _OPTIONS)
+    _write(AUTHORITY, certificate.encode())
+    _write(BUNDLE, bundle.rstrip() + b"\n" + certificate.encode())
+    linux.set_mount_attributes(FOLDER, linux.MOUNT_ATTR_RDONLY, recursive=False)
+    for path in found:
+        linux.mount(BUNDLE, path, None, linux.MS_BIND)
+
+
+def _is_plain_file(path: str) -> bool:
+    return os.path.isfile(path) and os.path.realpath(path) == path
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        data = file.read(_BUNDLE_BYTES_MAX + 1)
+    if len(data) > _BUNDLE_BYTES_MAX:
+        raise OSError(errno.EFBIG, f"{path} exceeds {_BUNDLE_BYTES_MAX:,} bytes")
+    return data
+
+
+def _write(path: str, data: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+    os.chmod(path, 0o644)

@@ -1,0 +1,136 @@
+"""Connections to the outside: where a name leads, what may be reached, and through which proxy."""
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from capibara6_sandbox.network.policy import EgressProxy
+from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME, Reach
+from capibara6_sandbox.network.relay import reset
+from capibara6_sandbox.network.resolver import Resolver
+from capibara6_sandbox.network.socks import negotiate
+from capibara6_sandbox.network.streams import PlainStream, Stream, TlsStream
+
+CONNECT_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all outlets of a server share."""
+
+    reach: Reach
+    resolver: Resolver
+    dns_address: str  # which sandboxes know as their name server
+    host_ports: frozenset[int]  # of this host's loopback, open as HOST_NAME
+    trust: ssl.SSLContext  # which servers' certificates this host believes
+    rate_bytes_s: float = 0  # of each sandbox, both ways together; 0: no limit
+
+
+@dataclass(frozen=True, slots=True)
+class Outer:
+    """A connection to the outside."""
+
+    socket: socket.socket
+    stream: Stream  # over the socket, within TLS where its proxy wants that
+    plain: bool  # whether bytes pass through the socket as they are
+
+
+class Dialler:
+    """Connects on sandboxes' behalf."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+
+    @contextlib.asynccontextmanager
+    async def connect(
+        self, hosts: Sequence[str], port: int, proxy: EgressProxy | None
+    ) -> AsyncIterator[Outer]:
+        """Connect; what fails inside the block resets the connection.
+
+        Args:
+            hosts: names or addresses of which any will do.
+            port: on it.
+            proxy: which is asked to connect to the first host; names are its to look up.
+
+        Raises:
+            OSError, TimeoutError: nothing that may be reached accepts.
+        """
+        if proxy is None:
+            targets = [t for host in hosts for t in await self._targets(host, port)]
+        else:
+            targets = await self._targets(proxy.host, proxy.port)
+        with await _connect_any(targets) as outer:
+            try:
+                if proxy is None:
+                    yield Outer(outer, PlainStream(outer), plain=True)
+                else:
+                    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                        stream = await self._through(outer, proxy, hosts[0], port)
+                    yield Outer(outer, stream, plain=proxy.tls is None)
+            except BaseException:
+                reset(outer)
+                raise
+
+    async def addresses(self, name: str) -> list[str]:
+        """Return where a name leads, as far as that may be reached."""
+        return [address for address, _ in await self._targets(name, 0)]
+
+    async def _targets(self, host: str, port: int) -> list[tuple[str, int]]:
+        around = self._around
+        if host in (HOST_ADDRESS, HOST_NAME) and port in around.host_ports:
+            return [("127.0.0.1", port)]
+        found = [host] if _is_address(host) else await around.resolver.addresses(host)
+        return [(target, port) for target in found if around.reach.covers(target)]
+
+    async def _through(
+        self, outer: socket.socket, proxy: EgressProxy, host: str, port: int
+    ) -> Stream:
+        stream: Stream = PlainStream(outer)
+        if proxy.tls is not None:
+            trust = self._around.trust
+            if proxy.tls.authorities:
+                trust = ssl.create_default_context(cadata=proxy.tls.authorities)
+            secured = TlsStream(stream, trust, proxy.tls.server_name or proxy.host)
+            await secured.shake_hands()
+            stream = secured
+        await negotiate(stream, proxy, host, port)
+        return stream
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def _connect_any(targets: list[tuple[str, int]]) -> socket.socket:
+    """Connect to the first target that accepts.
+
+    Raises:
+        OSError, TimeoutError: none does.
+    """
+    failure: OSError = PermissionError(errno.EACCES, "no address that may be reached")
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        for target in targets:
+            outer = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            try:
+                outer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                await loop.sock_connect(outer, target)
+            except OSError as cause:
+                outer.close()
+                failure = cause
+            except BaseException:
+                outer.close()
+                raise
+            else:
+                return outer
+    raise failure
