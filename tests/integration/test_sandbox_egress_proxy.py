@@ -90,7 +90,7 @@ def test_the_password_is_not_told(sandbox: Sandbox, proxy: SocksProxy) -> None:
         ({"egress_proxy": {"address": "proxy"}}, "Invalid egress proxy config"),
         ({"deny_out": ["example.com"]}, "invalid denied CIDR example.com"),
         ({"allow_out": ["example.com"]}, "you must include 'ALL_TRAFFIC' in deny out"),
-        ({"rules": {"a.test": [{"transform": {"headers": {"A": "b"}}}]}}, "transform rules"),
+        ({"rules": {"a test": []}}, 'Rule domain "a test" is not a valid domain name.'),
     ],
 )
 def test_what_cannot_be_is_refused(sandbox: Sandbox, network: dict, message: str) -> None:  # type: ignore[type-arg]

@@ -30,7 +30,7 @@ class TestedSandbox:
     guest: GuestClient
     id: str = "tested"
     envd_access_token: str = TOKEN
-    env: dict[str, str] = field(default_factory=lambda: {"SHARED": "by all"})
+    variables: dict[str, str] = field(default_factory=lambda: {"SHARED": "by all"})
     default_user: str = USER
     default_workdir: str = ""
 

@@ -30,11 +30,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"until the end")
+            if isinstance(self.connection, ssl.SSLSocket):
+                self.connection.unwrap()
             self.close_connection = True
         else:
             self._echo()
 
-    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - names of the base class
 
     def _echo(self) -> None:
         told = {
@@ -139,7 +141,7 @@ class Trusted:
 
 @contextlib.contextmanager
 def name_server(addresses: dict[str, str], default: str) -> Iterator[tuple[str, list[str]]]:
-    """Answer names by a table, which may change; give the server's ADDRESS:PORT and what it heard."""
+    """Answer names by a table that may change; give ADDRESS:PORT and the names that were asked."""
     asked: list[str] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))

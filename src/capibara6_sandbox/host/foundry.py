@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import secrets
 import string
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -30,7 +31,6 @@ from capibara6_sandbox.host.parents import Parents
 from capibara6_sandbox.host.secret_store import SecretStore
 from capibara6_sandbox.host.volumes import Volumes
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
-from capibara6_sandbox.isolation import trust
 from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
 from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups
 from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
@@ -224,14 +224,14 @@ class Foundry:
         machine.egress_key = self._outlets.open(fds)
 
     async def apply_policy(
-        self, machine: Machine, policy: Policy, variables: Collection[str] = ()
+        self, machine: Machine, policy: Policy, own: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         """Let a machine reach what a policy allows, from now on. One call at a time.
 
         Args:
             machine: which.
             policy: it.
-            variables: those that its client has set, which stay.
+            own: variables that its client has set, which stay.
 
         Raises:
             StartError: the policy has rules for requests, and the machine cannot be made to
@@ -240,11 +240,10 @@ class Foundry:
         outlets, key = self._outlets, machine.egress_key
         if outlets is None or not key:
             return
-        if not machine.believes and any(rule.headers for rule in policy.rules):
+        if not machine.variables and any(rule.headers for rule in policy.rules):
             certificate = await outlets.authority(key, machine.blueprint.id)
             await machine.believe(await self.parents.nursery(), certificate)
-            told = {name: to for name, to in trust.VARIABLES.items() if name not in variables}
-            machine.control.set_environment(told)
+            machine.control.set_environment(machine.variables | dict(own))
         outlets.apply(key, policy)
 
     def _create_cgroup(self, blueprint: Blueprint) -> Cgroup | None:

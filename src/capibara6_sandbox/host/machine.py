@@ -23,6 +23,7 @@ from capibara6_sandbox.host.layers import ask
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroups import Cgroup
 from capibara6_sandbox.isolation.limits import CgroupUsage
+from capibara6_sandbox.isolation.trust import VARIABLES
 
 
 class Machine:
@@ -36,7 +37,7 @@ class Machine:
         self._pidfd = -1
         self.layer_fd = -1  # of its writable layer, which no path leads to
         self.egress_key = 0  # of its way out; 0: it has none
-        self.believes = False  # in an authority of its own
+        self.variables: dict[str, str] = {}  # what it tells its programs beside `BASE_ENVIRONMENT`
         self.ended = asyncio.Event()
         self.control = ControlChannel(self.ended)
         self.carrying = asyncio.Lock()  # a kernel that forks must not be stopped halfway
@@ -157,7 +158,7 @@ class Machine:
             LayerError: something inside stands in the way.
         """
         await ask(nursery, {"op": "believe", "certificate": certificate}, [self.agent_pidfd])
-        self.believes = True
+        self.variables = dict(VARIABLES)
 
     def hold_kernel(self, context_id: str, kernel: HostedKernel) -> None:
         """Know a context's kernel, in the place of an earlier one."""

@@ -105,6 +105,11 @@ class Sandbox:
             raise GuestLostError("the sandbox has no machine")
         return self._machine
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """What its programs see: what its machine tells them, and what its client has set."""
+        return self.machine.variables | self.env
+
     def runs_on(self, machine: Machine) -> bool:
         """Whether `machine` is the one that it has now."""
         return self._machine is machine
@@ -315,7 +320,9 @@ class Sandbox:
 
     async def _add_python_kernel(self, cwd: str, context_id: str = "", notice: str = "") -> str:
         zygote = await self._parents.zygote(self._environment.name)
-        return await add_python_kernel(self.machine, zygote, cwd, context_id, self.env, notice)
+        return await add_python_kernel(
+            self.machine, zygote, cwd, context_id, self.variables, notice
+        )
 
     async def revive_context(self, context_id: str) -> None:
         """Give a context whose kernel is gone a fresh one, once, whoever asks how often.

@@ -167,6 +167,8 @@ class Interception:
         return h11.Request(method=request.method, target=request.target, headers=headers)
 
     def _check_target(self, request: h11.Request) -> None:
+        if request.http_version not in (b"1.0", b"1.1"):
+            raise RefusedError(505, "A host with network rules is asked by HTTP/1.1.")
         if not (request.target.startswith(b"/") or request.target == b"*"):
             raise RefusedError(400, "A request to a host with network rules asks for a path.")
         for name, value in request.headers:

@@ -42,7 +42,7 @@ async def start(call: RpcCall) -> AsyncIterator[dict[str, Any]]:
         "cmd": process.text("cmd"),
         "args": process.texts("args"),
         "envs": process.mapping("envs"),
-        "env": call.sandbox.env,
+        "env": call.sandbox.variables,
         "cwd": process.optional_text("cwd") or call.sandbox.default_workdir or None,
         "tag": call.message.optional_text("tag"),
         "stdin": call.message.flag("stdin", default=True),

@@ -23,7 +23,7 @@ class EnvdSandbox(Protocol):
         """What clients must send as X-Access-Token; empty for a sandbox that is not secured."""
 
     @property
-    def env(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
         """Environment variables of every program in it."""
 
     @property

@@ -17,7 +17,7 @@ async def health(request: Request) -> Response:
 
 async def envs(request: Request) -> Response:
     """Return the environment variables of every program in the sandbox."""
-    return JSONResponse(sandbox_of(request).env)
+    return JSONResponse(sandbox_of(request).variables)
 
 
 async def metrics(request: Request) -> Response:
