@@ -16,8 +16,9 @@ from support.sandbox_server import SandboxServer
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="listens on ports 80 and 443")
 
-ADDRESS = "127.77.0.3"  # of all servers here
-OTHER_ADDRESS = "127.77.0.2"  # of one whose certificate nobody trusts
+# Loopback has room for the tests of others at the same time, who need these ports too.
+ADDRESS = f"127.77.{1 + os.getpid() % 250}.3"  # of all servers here
+OTHER_ADDRESS = ADDRESS[:-1] + "2"  # of one whose certificate nobody trusts
 HOST = "api.test"
 # Inside, 127/8 is the sandbox's own; where a program believes a host to be does not matter.
 HOSTS = "198.51.100.7 api.test other.test unknown.test sub.wild.test a.b.wild.test\n"
