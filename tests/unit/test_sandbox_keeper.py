@@ -1,12 +1,13 @@
 """A keeper whose machine refuses something: clear errors, and nothing lost over time."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from capibara6_sandbox.errors import StartError
+from capibara6_sandbox.errors import LayerError, StartError
 from capibara6_sandbox.host.instance import Instance
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.layers import LayerSpace
@@ -71,6 +72,15 @@ async def test_a_refused_cgroup_is_told_and_costs_nothing(keeper: Keeper) -> Non
     ranges = len(keeper.foundry._ranges)
     with pytest.raises(StartError, match=r"could not start.*No space left"):
         await keeper.create(REQUEST)
+    assert len(keeper.foundry._ranges) == ranges
+    await keeper.stop()
+
+
+async def test_saved_files_that_are_gone_are_told_and_cost_nothing(keeper: Keeper) -> None:
+    ranges = len(keeper.foundry._ranges)
+    template = replace(TEMPLATES["base"], layers=("sandboxes/gone",))
+    with pytest.raises(LayerError, match="gone or damaged"):
+        await keeper.create(Request(template, timeout_s=60))
     assert len(keeper.foundry._ranges) == ranges
     await keeper.stop()
 

@@ -21,9 +21,7 @@ from capibara6_sandbox.host.sandbox import Sandbox
 from capibara6_sandbox.host.states import State
 
 TIMEOUT_S_MAX: Final = 24 * 3600  # the longest lifetime, unless the server is told otherwise
-_RESUMED_S: Final = (
-    15  # what a resumed sandbox lives when its client says nothing, as in E2B's cloud
-)
+_RESUMED_S: Final = 15  # of life, when its client says nothing; as in E2B's cloud
 
 
 def path_id(request: Request) -> str:

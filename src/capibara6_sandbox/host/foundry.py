@@ -18,6 +18,7 @@ import structlog
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.blueprint import Blueprint
 from capibara6_sandbox.host.egress import NetworkSettings
+from capibara6_sandbox.host.id_ranges import IdRanges
 from capibara6_sandbox.host.instance import (
     INSTANCE_PREFIX,
     Instance,
@@ -33,7 +34,7 @@ from capibara6_sandbox.host.volumes import Volumes
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
 from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups
-from capibara6_sandbox.isolation.identity import IDS_PER_SANDBOX, has_id_ranges
+from capibara6_sandbox.isolation.identity import has_id_ranges
 from capibara6_sandbox.network.policy import Policy
 from capibara6_sandbox.network.reach import Mode
 from capibara6_sandbox.templates.build import BuiltEnvironment, Progress, build
@@ -42,8 +43,6 @@ from capibara6_sandbox.templates.catalog import Environment, Template, environme
 SPACE: Final = "sandboxes"
 _ID_ALPHABET: Final = string.ascii_lowercase + string.digits
 _ID_LENGTH: Final = 20
-_FIRST_ID: Final = 1 << 30  # above every range that distributions hand out (/etc/subuid)
-_RANGES: Final = 16_000
 
 _log = structlog.get_logger()
 
@@ -68,7 +67,7 @@ class Foundry:
         self._network = network
         self._outlets: Outlets | None = None
         self._built: dict[str, BuiltEnvironment] = {}
-        self._ranges = list(range(_RANGES, 0, -1))
+        self._ranges = IdRanges()
         self._retired: set[Machine] = set()  # ended for their owners; live forks need them
         self._instance: Instance | None = None
         self._parents: Parents | None = None
@@ -192,8 +191,7 @@ class Foundry:
         """
         nursery = await self.parents.nursery()
         assert self._instance is not None
-        uid_base = origin.blueprint.uid_base if origin else self._take_range()
-        blueprint = self._blueprint(template, layers, machine_id, uid_base)
+        blueprint = self._blueprint(template, layers, machine_id, origin)
         machine = Machine(blueprint, self._instance.folder)
         if origin is not None:
             machine.origin = origin
@@ -251,11 +249,8 @@ class Foundry:
             return None
         return self._cgroups.create(blueprint.id, blueprint.template.limits)
 
-    def _take_range(self) -> int:
-        return _FIRST_ID + self._ranges.pop() * IDS_PER_SANDBOX
-
     def _blueprint(
-        self, template: Template, layers: Sequence[str], machine_id: str, uid_base: int
+        self, template: Template, layers: Sequence[str], machine_id: str, origin: Machine | None
     ) -> Blueprint:
         disk_bytes = template.limits.disk_bytes
         return Blueprint(
@@ -263,9 +258,10 @@ class Foundry:
             template=template,
             built=self._built[template.environment.name],
             disk_bytes=self.space.room_bytes(layers, disk_bytes) if layers else disk_bytes,
-            uid_base=uid_base,
             privileged=self.privileged,
             layers=tuple(layers),
+            # Last: what is taken is taken back with the machine, and there is none yet.
+            uid_base=origin.blueprint.uid_base if origin else self._ranges.take(),
         )
 
     async def take_back(self, machine: Machine) -> None:
@@ -293,7 +289,7 @@ class Foundry:
             _log.error("sandbox_left_behind", sandbox_id=machine.blueprint.id, cause=str(cause))
         origin = machine.origin
         if origin is None:
-            self._ranges.append((machine.blueprint.uid_base - _FIRST_ID) // IDS_PER_SANDBOX)
+            self._ranges.give_back(machine.blueprint.uid_base)
         await self.release(machine.blueprint.layers)
         if origin is not None:
             origin.forks.discard(machine)

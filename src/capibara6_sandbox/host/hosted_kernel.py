@@ -2,11 +2,10 @@
 
 import contextlib
 import os
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from capibara6_sandbox.host.kernel_gate import KernelGate
+from capibara6_sandbox.isolation.processes import process_id
 
 
 @dataclass(slots=True)
@@ -20,17 +19,10 @@ class HostedKernel:
     @property
     def pid(self) -> int:
         """Its id as the host counts; 0 once it has ended."""
-        return process_id(self.pidfd)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return process_id(self.pidfd)
+        return 0
 
     def close(self) -> None:
         """Forget the process; the gate closes itself."""
         os.close(self.pidfd)
-
-
-def process_id(pidfd: int) -> int:
-    """Return a process's id as the host counts; 0 once it has ended."""
-    with contextlib.suppress(FileNotFoundError):
-        info = Path(f"/proc/self/fdinfo/{pidfd}").read_text()
-        found = re.search(r"^Pid:\s+(\d+)$", info, re.MULTILINE)
-        return int(found[1]) if found else 0
-    return 0

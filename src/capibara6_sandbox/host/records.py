@@ -1,4 +1,4 @@
-"""What outlives a server on disk: paused sandboxes and snapshots, one small file each.
+"""What outlives a server on disk, one small file each: what clients paused, saved, built or stored.
 
 A file is written aside, forced to the disk and renamed, so that there is always a whole one or
 none. What is read was written by another run of some version of this server: it is checked, and a
@@ -175,7 +175,8 @@ class Records(Generic[Record]):
         Raises:
             OSError: the disk is full or gone, or there are `RECORDS_MAX` already.
         """
-        if sum(1 for _ in self._folder.glob("*.json")) >= RECORDS_MAX:
+        path = self._folder / f"{record.id}.json"
+        if not path.exists() and sum(1 for _ in self._folder.glob("*.json")) >= RECORDS_MAX:
             text = f"{RECORDS_MAX} are kept in {self._folder} already; remove some"
             raise OSError(errno.EDQUOT, text)
         aside = self._folder / f".{record.id}"
@@ -184,7 +185,7 @@ class Records(Generic[Record]):
             file.write(record.model_dump_json().encode())
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(self._folder / f"{record.id}.json")
+        aside.replace(path)
 
     def remove(self, record_id: str) -> None:
         """Remove a record. Idempotent."""

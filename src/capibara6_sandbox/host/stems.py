@@ -19,11 +19,11 @@ from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
-from capibara6_sandbox.host.hosted_kernel import process_id
 from capibara6_sandbox.host.kernel_carrying import Notes, carry_kernels, obstacle
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.pausing import hold_still, let_go
 from capibara6_sandbox.host.sandbox import Sandbox
+from capibara6_sandbox.isolation.processes import process_id
 from capibara6_sandbox.templates.catalog import Template
 
 STEMS_MAX: Final = 32

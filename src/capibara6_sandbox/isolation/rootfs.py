@@ -28,6 +28,7 @@ from typing import Final
 from capibara6_guest.location import IN_SANDBOX
 from capibara6_sandbox.isolation import linux
 from capibara6_sandbox.isolation.linux import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC
+from capibara6_sandbox.isolation.processes import process_id
 
 DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 PACKAGES: Final = ("capibara6_guest", "capibara6_sandbox")
@@ -183,9 +184,7 @@ def mount_volume(name: str, path: str, sandbox: int, *, privileged: bool) -> Non
 
 
 def _user_namespace(pidfd: int) -> int:
-    lines = Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines()
-    pid = next(line.split()[1] for line in lines if line.startswith("Pid:"))
-    return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    return os.open(f"/proc/{process_id(pidfd)}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def enter_sandbox(root: Root, mounts: Sequence[int]) -> int:

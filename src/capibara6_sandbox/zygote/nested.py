@@ -13,7 +13,6 @@ gets there reaches a file or process of anybody else. Standard library only, tru
 
 import contextlib
 import os
-import re
 import signal
 import socket
 import traceback
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from capibara6_sandbox.isolation import capabilities, identity, linux
+from capibara6_sandbox.isolation.processes import process_id
 from capibara6_sandbox.isolation.rootfs import USER_ID
 from capibara6_sandbox.zygote import children
 
@@ -160,12 +160,3 @@ def _become_init(gate: int, alive: int) -> NoReturn:
             os.read(alive, 1)
     finally:
         os._exit(0)
-
-
-def process_id(pidfd: int) -> int:
-    """Return a process's id as this process's /proc counts."""
-    info = Path(f"/proc/self/fdinfo/{pidfd}").read_text()
-    found = re.search(r"^Pid:\s+(\d+)$", info, re.MULTILINE)
-    if found is None:
-        raise OSError("the process has ended")
-    return int(found[1])

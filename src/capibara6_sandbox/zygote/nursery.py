@@ -13,6 +13,7 @@ all, so that a server killed with -9 leaves no process. Requests ("op"):
                                                         -> {}, [init, agent (pidfds), namespaces...]
     zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
     socket    "family"; fds: a sandbox's pidfd      -> {}, [TCP socket in its network, unconnected]
+    uplink    fds: a sandbox's pidfd      -> {}, [TCP listener, DNS socket: its network's way out]
     copy      "uid_base", "layers"; fds: from (a writable layer), to, report
                                                                             -> {}, []
     mount     "volume", "path"; fds: a sandbox's pidfd, report              -> {}, []
@@ -53,6 +54,7 @@ from capibara6_sandbox.isolation import (
     trust,
     uplink,
 )
+from capibara6_sandbox.isolation.processes import process_id
 from capibara6_sandbox.zygote import children, nested
 from capibara6_sandbox.zygote.channel import Channel
 
@@ -180,9 +182,7 @@ class Nursery:
         root = rootfs.Root(**message, privileged=self._privileged)
         rootfs.read_owned(root.template)
         origin, kernel, *inner = fds
-        mounts = (
-            rootfs.map_layers(root.layers, nested.process_id(origin)) if self._privileged else []
-        )
+        mounts = rootfs.map_layers(root.layers, process_id(origin)) if self._privileged else []
 
         def become_agent(alive: int) -> NoReturn:
             sandbox_init.run(inner, lambda: self._wall_in(root, [*inner, alive], mounts), rlimits)
