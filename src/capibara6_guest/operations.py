@@ -1,6 +1,6 @@
 """The table of everything the agent can do."""
 
-from capibara6_guest import contents, files
+from capibara6_guest import contents, files, images
 from capibara6_guest.agent import Operation
 from capibara6_guest.contexts import Contexts
 from capibara6_guest.processes import ProcessTable
@@ -18,6 +18,7 @@ def operations(contexts: Contexts | None = None) -> dict[str, Operation]:
         "files.remove": files.remove,
         "files.read": contents.read,
         "files.write": contents.write,
+        "image.unpack": images.unpack,
         "system.metrics": SystemMeter().metrics,
         **WatchTable().operations(),
         **ProcessTable().operations(),

@@ -99,12 +99,17 @@ def reap() -> None:
             child.returncode = os.waitstatus_to_exitcode(status)
 
 
-def _prepare(reserved_bytes: int, *, terminal: bool) -> None:
-    heed_signals()
+def join_limits(reserved_bytes: int = 0) -> None:
+    """Take on what every spawned program does; in a fork of the agent."""
     for fd in _cgroup_fds:
         os.write(fd, b"0")
     for number, limit in _rlimits:
         ceiling = limit + reserved_bytes if number == resource.RLIMIT_DATA else limit
         resource.setrlimit(number, (ceiling, ceiling))
+
+
+def _prepare(reserved_bytes: int, *, terminal: bool) -> None:
+    heed_signals()
+    join_limits(reserved_bytes)
     if terminal:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)

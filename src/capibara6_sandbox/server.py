@@ -23,6 +23,7 @@ from capibara6_sandbox.gateway.app import create_app
 from capibara6_sandbox.gateway.certificates import Certificate, local_certificate
 from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
 from capibara6_sandbox.gateway.listeners import listen, serving
+from capibara6_sandbox.host.builds.registries import RegistrySettings
 from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
@@ -120,6 +121,20 @@ def _parser() -> argparse.ArgumentParser:
         default=STEP_TIMEOUT_S,
         help="seconds that one step of a template's build may take",
     )
+    serve.add_argument(
+        "--registry",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="a registry whose images may be used though its address is not public",
+    )
+    serve.add_argument(
+        "--insecure-registry",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="the same, over plain HTTP or with a certificate that nobody vouches for",
+    )
     serve.add_argument("--max-sandboxes", type=int, default=1000)
     serve.add_argument(
         "--snapshot-memory",
@@ -207,6 +222,9 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
             network=_network(arguments),
             build_step_timeout_s=arguments.build_step_timeout,
             stems_bytes_max=arguments.snapshot_memory,
+            registries=RegistrySettings(
+                tuple(arguments.registry), tuple(arguments.insecure_registry)
+            ),
         )
     )
     stop = asyncio.Event()

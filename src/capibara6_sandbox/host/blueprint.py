@@ -5,7 +5,7 @@ from typing import Final
 
 from capibara6_sandbox.templates.build import BuiltEnvironment
 from capibara6_sandbox.templates.catalog import Template
-from capibara6_sandbox.templates.skeleton import PATH
+from capibara6_sandbox.templates.skeleton import PATH, SYSTEM_PATH
 
 HOME: Final = "/home/user"
 
@@ -23,6 +23,16 @@ BASE_ENVIRONMENT: Final = {
     "VIRTUAL_ENV": "/opt/venv",
 }
 
+# The same where all programs are an image's: nothing about a Python of ours.
+_IMAGE_ENVIRONMENT: Final = {
+    "PATH": SYSTEM_PATH,
+    "HOME": HOME,
+    "USER": "user",
+    "LOGNAME": "user",
+    "SHELL": "/bin/bash",
+    "E2B_SANDBOX": "true",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
@@ -35,3 +45,8 @@ class Blueprint:
     privileged: bool
     layers: tuple[str, ...] = ()  # saved ones that it starts from, lowest first
     disk_bytes: int = 0  # of its writable layer; 0: what its template says
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every program sees, below what its client sets."""
+        return dict(_IMAGE_ENVIRONMENT if self.built.environment.own_system else BASE_ENVIRONMENT)

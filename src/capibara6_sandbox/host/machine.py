@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from capibara6_sandbox.errors import StartError
-from capibara6_sandbox.host.blueprint import BASE_ENVIRONMENT, Blueprint
+from capibara6_sandbox.host.blueprint import Blueprint
 from capibara6_sandbox.host.control_channel import ControlChannel
 from capibara6_sandbox.host.guest_client import GuestClient
 from capibara6_sandbox.host.hosted_kernel import HostedKernel
@@ -67,7 +67,7 @@ class Machine:
                     self._nested_agent, *self.namespaces = nested
             loop.add_reader(self._pidfd, self._on_exit)
             self.layer_fd = await self.control.ready()
-            self.control.set_environment(BASE_ENVIRONMENT)
+            self.control.set_environment(self.blueprint.environment)
         except (ZygoteError, OSError, StartError) as cause:
             await self.kill()
             raise StartError(f"The sandbox could not start: {cause}") from None
@@ -91,6 +91,7 @@ class Machine:
             "inodes": limits.inodes,
             "shm_bytes": limits.shm_bytes,
             "python_prefix": self.blueprint.built.python_prefix,
+            "own_system": self.blueprint.built.environment.own_system,
             "uid_base": self.blueprint.uid_base,
             "layers": self.blueprint.layers,
             "boot_id": str(uuid.uuid4()),

@@ -30,6 +30,7 @@ class Program:
     workdir: str = ""
     env: Mapping[str, str] | None = None
     timeout_s: float | None = None
+    interpreter: str = "/bin/bash"
 
 
 async def run(guest: GuestClient, program: Program, hear: Hear) -> None:
@@ -77,7 +78,7 @@ async def output(guest: GuestClient, program: Program) -> str:
 def _arguments(program: Program) -> dict[str, object]:
     return {
         "user": program.user,
-        "cmd": "/bin/bash",
+        "cmd": program.interpreter,
         "args": ["-l", "-c", program.command],
         "envs": dict(program.env or {}),
         "env": {},

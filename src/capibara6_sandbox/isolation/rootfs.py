@@ -55,6 +55,7 @@ class Root:
     inodes: int
     shm_bytes: int
     python_prefix: str  # of the template's base Python; "" if below /usr
+    own_system: bool  # whether its layers hold all programs, and /usr is none of the host's
     privileged: bool  # whether the sandbox has a range of ids, or a single one
     boot_id: str = ""  # what the kernel's own would tell on a machine of its own
     layers: Sequence[str] = ()  # saved ones between template and writable layer, lowest first
@@ -202,10 +203,11 @@ def enter_sandbox(root: Root, mounts: Sequence[int]) -> int:
     """
     upper = _mount_overlay(root, mounts)
     new = Path("/stage/root")
-    _refuse_detours(new, root)
-    _mount_shared(new, root.python_prefix)
-    guest = f"{new}{GUEST_PACKAGES}/capibara6_guest"
-    linux.mount("/packages/capibara6_guest", guest, None, MS_BIND)
+    if not root.own_system:
+        _refuse_detours(new, root)
+        _mount_shared(new, root.python_prefix)
+        guest = f"{new}{GUEST_PACKAGES}/capibara6_guest"
+        linux.mount("/packages/capibara6_guest", guest, None, MS_BIND)
     linux.mount("/dev", f"{new}/dev", None, MS_BIND | MS_REC)
     shm = f"mode=1777,size={root.shm_bytes}"
     linux.mount("tmpfs", f"{new}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm)  # noqa: S108

@@ -19,7 +19,13 @@ from pathlib import Path
 from typing import Final
 
 from capibara6_sandbox.templates.catalog import Environment
-from capibara6_sandbox.templates.skeleton import lay_skeleton, missing_languages, write_owned
+from capibara6_sandbox.templates.skeleton import (
+    lay_bare,
+    lay_skeleton,
+    missing_languages,
+    write_bare_owned,
+    write_owned,
+)
 
 Progress = Callable[[float, str], None]
 
@@ -64,7 +70,8 @@ def build(environment: Environment, templates: Path, progress: Progress) -> Buil
         OSError: the disk is full or the folder is not writable.
     """
     folder = templates / f"{environment.name}-{_digest(environment)}"
-    built = BuiltEnvironment(environment, folder, base_python_prefix())
+    prefix = "" if environment.own_system else base_python_prefix()
+    built = BuiltEnvironment(environment, folder, prefix)
     templates.mkdir(parents=True, exist_ok=True)
     with _locked(templates / f".{folder.name}.lock"):
         if not folder.exists():
@@ -100,6 +107,10 @@ def _build_aside(built: BuiltEnvironment, templates: Path, progress: Progress) -
 
 
 def _fill(built: BuiltEnvironment, aside: Path, progress: Progress) -> None:
+    if built.environment.own_system:
+        lay_bare(aside / "rootfs")
+        write_bare_owned(aside / "owned.json")
+        return
     environment, venv = built.environment, aside / "rootfs/opt/venv"
     progress(0.0, f"{environment.name}: directories")
     lay_skeleton(aside / "rootfs", built.python_prefix)

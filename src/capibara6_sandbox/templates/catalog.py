@@ -23,6 +23,7 @@ class Environment:
     requirements: str  # a hashed lock file beside this module; "" for none
     preload: tuple[str, ...] = ()  # modules that its kernel zygote imports
     has_kernels: bool = False
+    own_system: bool = False  # whether all programs are an image's, and none of this host's
 
     def lock(self) -> str:
         """Return the text of the lock file."""
@@ -62,6 +63,9 @@ CODE_INTERPRETER: Final = Environment(
     "code-interpreter-v1", "code-interpreter-v1.txt", preload=_STACK, has_kernels=True
 )
 
+# Nothing but mount points: what sandboxes see are the layers of an image.
+IMAGE: Final = Environment("image", "", own_system=True)
+
 
 def _preset(name: str, minutes: int, memory_mib: int, cpus: float) -> Template:
     memory = memory_mib * MIB
@@ -87,4 +91,5 @@ TEMPLATES: Final[dict[str, Template]] = {
 
 def environments() -> list[Environment]:
     """Return every environment that a template needs, each once."""
-    return list({t.environment.name: t.environment for t in TEMPLATES.values()}.values())
+    needed = [*(template.environment for template in TEMPLATES.values()), IMAGE]
+    return list({environment.name: environment for environment in needed}.values())

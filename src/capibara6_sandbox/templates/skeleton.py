@@ -11,13 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-PATH: Final = "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH: Final = f"/opt/venv/bin:{SYSTEM_PATH}"
 
 _FOLDERS: Final = (
     "usr", "dev", "proc", "sys", "tmp", "run", "etc", "root", "home/user", "mnt", "srv", "var/tmp",
     "var/log", "var/cache", "var/lib", "opt/capibara6/capibara6_guest",
     "opt/capibara6/capibara6_sandbox",
 )  # fmt: skip
+_MOUNT_POINTS: Final = ("dev", "proc", "sys")
 _LINKED_TO_USR: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 # Host settings that programs below /usr need to run; nothing that could hold a secret.
@@ -64,6 +66,19 @@ def lay_skeleton(rootfs: Path, python_prefix: str) -> None:
     for name in _LINKED_TO_USR:
         _link(name, rootfs)
     _write_etc(rootfs / "etc")
+
+
+def lay_bare(rootfs: Path) -> None:
+    """Create what the root file system of an image needs from us: places to mount on."""
+    for name in _MOUNT_POINTS:
+        (rootfs / name).mkdir(parents=True)
+
+
+def write_bare_owned(path: Path) -> None:
+    """Write the list of what sandboxes without a system of this host's may change."""
+    entries = [(name, 0o755, "root", None) for name in ("etc",)]
+    files = ("etc/hosts", "etc/resolv.conf")
+    path.write_text(json.dumps(entries + [(name, 0o644, "root", "") for name in files]))
 
 
 def missing_languages(etc: Path = Path("/etc")) -> list[str]:

@@ -5,64 +5,32 @@ step after the same ones is not run again.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from capibara6_sandbox.errors import LayerError, StartError
 from capibara6_sandbox.host.build_records import Build, CachedStep, StepContext
+from capibara6_sandbox.host.builds.images import ImageBase, own_template_for
 from capibara6_sandbox.host.builds.instructions import Site, StepError, carry_out
-from capibara6_sandbox.host.builds.library import Library
 from capibara6_sandbox.host.builds.log import BuildLog
 from capibara6_sandbox.host.builds.names import parse_name
 from capibara6_sandbox.host.builds.recipe import Recipe, Step, base_key, step_key
-from capibara6_sandbox.host.builds.uploads import Uploads
-from capibara6_sandbox.host.foundry import Foundry
-from capibara6_sandbox.host.layers import LayerSpace, layer_bytes
+from capibara6_sandbox.host.builds.stages import (
+    BASE_STEP,
+    BuildError,
+    Stage,
+    Tools,
+    working_limits,
+)
+from capibara6_sandbox.host.layers import layer_bytes
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.programs import ProgramFailedError
 from capibara6_sandbox.host.startup import start_up
 from capibara6_sandbox.isolation.limits import MIB, Limits
-from capibara6_sandbox.network.policy import EVERYTHING
-from capibara6_sandbox.templates.catalog import TEMPLATES, Startup, Template
+from capibara6_sandbox.templates.catalog import TEMPLATES, Startup
 
-BASE_STEP: Final = "base"
 FINALIZE_STEP: Final = "finalize"
-_DISK_BYTES: Final = 4096 * MIB  # that a step may write; it lies in memory while the step runs
-_PROCESSES: Final = 1024
-# E2B's own images, by the templates here that stand for them.
-_IMAGES: Final = {"e2bdev/base": "base", "e2bdev/code-interpreter": "code-interpreter-v1"}
 _FILELESS: Final = ("ENV", "ARG")
-
-
-class BuildError(Exception):
-    """A build failed at a step; the message is for the client."""
-
-    def __init__(self, message: str, step: str | None) -> None:
-        super().__init__(message)
-        self.step = step
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What a build has come to."""
-
-    key: str
-    environment: str
-    layers: tuple[str, ...]
-    context: StepContext
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What builds are made with."""
-
-    foundry: Foundry
-    library: Library
-    uploads: Uploads
-    space: LayerSpace
-    step_timeout_s: float
 
 
 def startup_of(build: Build) -> Startup | None:
@@ -93,7 +61,7 @@ class Making:
             BuildError: a step failed.
         """
         try:
-            stage = self._base()
+            stage = await self._base()
             force = self._recipe.force
             for number, step in enumerate(self._recipe.steps, 1):
                 force = force or step.force
@@ -106,14 +74,16 @@ class Making:
         finally:
             await asyncio.shield(self._drop_machine())
 
-    def _base(self) -> Stage:
+    async def _base(self) -> Stage:
         self._step = BASE_STEP
         recipe = self._recipe
         if bool(recipe.fromImage) == bool(recipe.fromTemplate):
             text = "Exactly one of fromImage or fromTemplate must be given and non-empty"
             raise BuildError(text, BASE_STEP)
-        name = recipe.fromTemplate or _template_for(recipe.fromImage or "")
-        self._log.add(f"[base] FROM {recipe.fromTemplate or recipe.fromImage}", step=BASE_STEP)
+        self._say(f"[base] FROM {recipe.fromTemplate or recipe.fromImage}")
+        name = recipe.fromTemplate or own_template_for(recipe.fromImage or "")
+        if not name:
+            return await ImageBase(self._tools, self._build, recipe, self._say).stage()
         if name in TEMPLATES:
             environment, layers = TEMPLATES[name].environment.name, tuple[str, ...]()
             context = StepContext()
@@ -135,7 +105,7 @@ class Making:
 
     async def _make_stage(self, stage: Stage, step: Step, *, force: bool) -> Stage:
         key = step_key(stage.key, step)
-        made = None if force else self._cached(key)
+        made = None if force else self._tools.cached(key)
         prefix = "CACHED " if made else ""
         self._say(f"{prefix}[{self._place}] {step.text} [{key[:12]}]")
         if made is not None:
@@ -151,24 +121,11 @@ class Making:
         self._tools.library.keep_step(cached)
         return replace(stage, key=key, layers=layers, context=context)
 
-    def _cached(self, key: str) -> CachedStep | None:
-        """Return what was made before, if it is still whole."""
-        made = self._tools.library.step(key)
-        if made is None:
-            return None
-        try:
-            for name in made.layers:
-                layer_bytes(self._tools.space.layers, name)
-        except LayerError:
-            self._tools.library.forget_step(key)
-            return None
-        return made
-
     async def _carry_out(self, stage: Stage, step: Step) -> StepContext:
         if self._machine is None:
-            template = self._template(stage, self._working_limits())
-            self._machine = await self._tools.foundry.make(template, stage.layers)
-            await self._tools.foundry.apply_policy(self._machine, EVERYTHING)
+            self._machine = await self._tools.open(
+                self._build, stage.environment, stage.layers, working_limits(self._build)
+            )
         timeout_s = self._tools.step_timeout_s
         site = Site(self._machine.guest, self._tools.uploads, self._hear, timeout_s)
         try:
@@ -177,13 +134,8 @@ class Making:
             raise BuildError(str(cause), self._step) from None
 
     async def _save(self) -> tuple[str, ...]:
-        machine = self._machine
-        assert machine is not None
-        nursery = await self._tools.foundry.parents.nursery()
-        blueprint = machine.blueprint
-        layers = await self._tools.space.save(
-            nursery, machine.layer_fd, blueprint.uid_base, blueprint.layers
-        )
+        assert self._machine is not None
+        layers = await self._tools.save(self._machine)
         await self._drop_machine()
         return layers
 
@@ -204,7 +156,9 @@ class Making:
             build.start_cmd, build.ready_cmd = recipe.startCmd or "", recipe.readyCmd or ""
         startup = startup_of(build)
         if startup is not None:
-            async with self._trial(stage) as machine:
+            limits = Limits(build.memory_mb * MIB, build.cpu_count, disk_bytes=build.disk_bytes)
+            where = stage.environment, stage.layers, limits
+            async with self._tools.machine(build, *where) as machine:
                 await self._try_start(machine, startup)
 
     async def _try_start(self, machine: Machine, startup: Startup) -> None:
@@ -219,49 +173,9 @@ class Making:
             raise BuildError(str(cause), FINALIZE_STEP) from None
         self._say("Template is ready")
 
-    @contextlib.asynccontextmanager
-    async def _trial(self, stage: Stage) -> AsyncIterator[Machine]:
-        build = self._build
-        limits = Limits(build.memory_mb * MIB, build.cpu_count, disk_bytes=build.disk_bytes)
-        foundry = self._tools.foundry
-        machine = await foundry.make(self._template(stage, limits), stage.layers)
-        try:
-            await foundry.apply_policy(machine, EVERYTHING)
-            yield machine
-        finally:
-            await asyncio.shield(foundry.take_back(machine))
-
-    def _template(self, stage: Stage, limits: Limits) -> Template:
-        environment = self._tools.foundry.environment(stage.environment)
-        if environment is None:
-            text = "error getting base template, you may need to rebuild it first"
-            raise BuildError(text, BASE_STEP)
-        return Template(f"build-{self._build.id}", environment, limits, layers=stage.layers)
-
-    def _working_limits(self) -> Limits:
-        memory = max(self._build.memory_mb, 512) * MIB + _DISK_BYTES
-        return Limits(memory, max(1, self._build.cpu_count), _PROCESSES, _DISK_BYTES)
-
     def _hear(self, stream: str, line: str) -> None:
         if line.strip():
             self._say(f"[{self._place}] [{stream}]: {line.strip()}")
 
     def _say(self, message: str) -> None:
         self._log.add(message, step=self._step)
-
-
-def _template_for(image: str) -> str:
-    """Return the template that stands for an image of E2B's own.
-
-    Raises:
-        BuildError: another image.
-    """
-    name, _, _ = image.partition(":")
-    if name not in _IMAGES:
-        known = ", ".join(_IMAGES)
-        raise BuildError(
-            f"failed to pull image '{image[:200]}': this server does not pull images from "
-            f"registries yet. Start from one of {known}, or from a template.",
-            BASE_STEP,
-        )
-    return _IMAGES[name]

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from capibara6_sandbox.host.build_records import StepContext
+from capibara6_sandbox.host.builds.registries import Credentials
 
 STEPS_MAX: Final = 500
 _FORMAT: Final = "1"  # raise it when the same step would make something else
@@ -38,7 +39,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="ignore")
     fromImage: str | None = None  # noqa: N815
     fromTemplate: str | None = None  # noqa: N815
-    fromImageRegistry: dict[str, Any] | None = Field(default=None, repr=False)  # noqa: N815
+    fromImageRegistry: Credentials | None = Field(default=None, repr=False)  # noqa: N815
     force: bool = False
     steps: list[Step] = Field(default_factory=list, max_length=STEPS_MAX)
     startCmd: str | None = None  # noqa: N815
@@ -48,6 +49,16 @@ class Recipe(BaseModel):
 def base_key(environment: str, layers: tuple[str, ...], context: StepContext) -> str:
     """Return the digest of what a build starts from."""
     return _digest(_FORMAT, environment, *layers, context.model_dump_json())
+
+
+def image_key(name: str, machine: str) -> str:
+    """Return the digest of an image as it is asked for."""
+    return _digest(_FORMAT, "image", name, machine)
+
+
+def layer_key(before: str, digest: str) -> str:
+    """Return the digest of a layer of an image and of all below it."""
+    return _digest(_FORMAT, "layer", before, digest)
 
 
 def step_key(before: str, step: Step) -> str:

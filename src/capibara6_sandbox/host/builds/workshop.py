@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import shutil
 import string
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,9 +20,11 @@ from capibara6_sandbox.errors import (
 )
 from capibara6_sandbox.host.build_records import Build, OwnTemplate, Reason
 from capibara6_sandbox.host.builds.library import INTERRUPTED, Library, new_build_id, now
-from capibara6_sandbox.host.builds.making import BuildError, Making, Tools, startup_of
+from capibara6_sandbox.host.builds.making import Making, startup_of
 from capibara6_sandbox.host.builds.names import DEFAULT_TAG, clean_tags, parse_name
 from capibara6_sandbox.host.builds.recipe import Recipe
+from capibara6_sandbox.host.builds.registries import RegistrySettings
+from capibara6_sandbox.host.builds.stages import BuildError, Tools
 from capibara6_sandbox.host.builds.uploads import Uploads
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.layers import LayerSpace
@@ -52,6 +55,7 @@ class Workshop:
     Args:
         foundry: makes the machines.
         in_use: returns the templates of all sandboxes, running and paused.
+        registries: which ones images may come from.
         step_timeout_s: how long one step may take.
     """
 
@@ -59,10 +63,12 @@ class Workshop:
         self,
         foundry: Foundry,
         in_use: Callable[[], Iterable[Template]],
+        registries: RegistrySettings,
         step_timeout_s: float = STEP_TIMEOUT_S,
     ) -> None:
         self._foundry = foundry
         self._in_use = in_use
+        self._registries = registries
         self._step_timeout_s = step_timeout_s
         self._running: dict[str, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -79,7 +85,10 @@ class Workshop:
             return
         library = Library(folder / "own-templates")
         uploads = Uploads(folder / "uploads")
-        self._tools = Tools(self._foundry, library, uploads, space, self._step_timeout_s)
+        shutil.rmtree(folder / "pulls", ignore_errors=True)  # of a server that was killed
+        self._tools = Tools(
+            self._foundry, library, uploads, space, self._registries, self._step_timeout_s
+        )
         await self._collect()
 
     @property

@@ -1,0 +1,121 @@
+"""What a build is made with, and what it has come to."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from capibara6_sandbox.errors import LayerError
+from capibara6_sandbox.host.build_records import Build, CachedStep, StepContext
+from capibara6_sandbox.host.builds.library import Library
+from capibara6_sandbox.host.builds.registries import RegistrySettings
+from capibara6_sandbox.host.builds.uploads import Uploads
+from capibara6_sandbox.host.foundry import Foundry
+from capibara6_sandbox.host.layers import LayerSpace, layer_bytes
+from capibara6_sandbox.host.machine import Machine
+from capibara6_sandbox.isolation.limits import MIB, Limits
+from capibara6_sandbox.network.policy import EVERYTHING
+from capibara6_sandbox.templates.catalog import Template
+
+BASE_STEP: Final = "base"
+
+_DISK_BYTES: Final = 4096 * MIB  # that a step may write; it lies in memory while the step runs
+_INODES: Final = 1 << 20
+_PROCESSES: Final = 1024
+
+Say = Callable[[str], None]
+
+
+class BuildError(Exception):
+    """A build failed at a step; the message is for the client."""
+
+    def __init__(self, message: str, step: str | None) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a build has come to."""
+
+    key: str
+    environment: str
+    layers: tuple[str, ...]
+    context: StepContext
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What builds are made with."""
+
+    foundry: Foundry
+    library: Library
+    uploads: Uploads
+    space: LayerSpace
+    registries: RegistrySettings
+    step_timeout_s: float
+
+    def cached(self, key: str) -> CachedStep | None:
+        """Return what a step made before, if it is still whole."""
+        made = self.library.step(key)
+        if made is None:
+            return None
+        try:
+            for name in made.layers:
+                layer_bytes(self.space.layers, name)
+        except LayerError:
+            self.library.forget_step(key)
+            return None
+        return made
+
+    async def open(
+        self, build: Build, environment: str, layers: tuple[str, ...], limits: Limits
+    ) -> Machine:
+        """Start a machine for steps of a build; whoever asked takes it back.
+
+        Raises:
+            BuildError: its base is not here any more.
+            StartError: this machine refused something.
+        """
+        found = self.foundry.environment(environment)
+        if found is None:
+            text = "error getting base template, you may need to rebuild it first"
+            raise BuildError(text, BASE_STEP)
+        template = Template(f"build-{build.id}", found, limits, layers=layers)
+        machine = await self.foundry.make(template, layers)
+        try:
+            await self.foundry.apply_policy(machine, EVERYTHING)
+        except BaseException:
+            await asyncio.shield(self.foundry.take_back(machine))
+            raise
+        return machine
+
+    @contextlib.asynccontextmanager
+    async def machine(
+        self, build: Build, environment: str, layers: tuple[str, ...], limits: Limits
+    ) -> AsyncIterator[Machine]:
+        """Have a machine as of `open` for as long as the block lasts."""
+        machine = await self.open(build, environment, layers, limits)
+        try:
+            yield machine
+        finally:
+            await asyncio.shield(self.foundry.take_back(machine))
+
+    async def save(self, machine: Machine) -> tuple[str, ...]:
+        """Save what a machine has written; return all layers it stands on now.
+
+        Raises:
+            LayerError: it could not be saved.
+        """
+        nursery = await self.foundry.parents.nursery()
+        blueprint = machine.blueprint
+        return await self.space.save(
+            nursery, machine.layer_fd, blueprint.uid_base, blueprint.layers
+        )
+
+
+def working_limits(build: Build, disk_bytes: int = _DISK_BYTES) -> Limits:
+    """Return what a machine for a step may use, besides the disk that lies in its memory."""
+    memory = max(build.memory_mb, 512) * MIB + disk_bytes
+    return Limits(memory, max(1, build.cpu_count), _PROCESSES, disk_bytes, _INODES)
