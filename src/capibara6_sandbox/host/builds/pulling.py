@@ -80,7 +80,7 @@ async def pull(
     skopeo = shutil.which("skopeo")
     if skopeo is None:
         raise ImageRefusedError(
-            f"failed to pull image '{name}': this server needs skopeo to pull images. Install it "
+            f"failed to pull image '{name.asked}': this server needs skopeo for that. Install it "
             "with `make extras`, or your distribution's package of that name."
         )
     arguments = ["copy", "--quiet", "--dest-decompress"]
@@ -179,13 +179,13 @@ def _size(folder: Path) -> int:
 def _explain(name: ImageName, complaint: str, secrets: Iterable[str]) -> str:
     for pattern, text in _REASONS:
         if re.search(pattern, complaint, re.IGNORECASE):
-            return text.format(name)
+            return text.format(name.asked)
     lines = complaint.strip().splitlines()
     told = re.search(r'msg="(.*)"$', lines[-1]) if lines else None
-    reason = told[1] if told else (lines or [""])[-1]
+    reason = told[1].replace('\\"', '"') if told else (lines or [""])[-1]
     for secret in secrets:
         reason = reason.replace(secret, "***")
-    return f"failed to pull image '{name}': {reason[:500]}"
+    return f"failed to pull image '{name.asked}': {reason[:500]}"
 
 
 def _read(image: Path, name: ImageName) -> PulledImage:
@@ -201,16 +201,18 @@ def _read(image: Path, name: ImageName) -> PulledImage:
         digests = [str(digest) for digest in config["rootfs"]["diff_ids"]]
         made_for = config.get("architecture")
     except (OSError, ValueError, KeyError, TypeError) as cause:
-        text = f"failed to inspect image '{name}': {type(cause).__name__}: {cause}"
+        text = f"failed to inspect image '{name.asked}': {type(cause).__name__}: {cause}"
         raise ImageRefusedError(text[:500]) from None
     if made_for != _architecture():
         text = f"image architecture {str(made_for)[:40]!r} does not match expected "
         raise ImageRefusedError(f"{text}'{_architecture()}'")
     if len(digests) != len(archives) or len(digests) > LAYERS_MAX:
-        raise ImageRefusedError(f"image '{name}' has {len(archives)} layers; allowed: {LAYERS_MAX}")
+        raise ImageRefusedError(
+            f"image '{name.asked}' has {len(archives)} layers; allowed: {LAYERS_MAX}"
+        )
     for digest, archive in zip(digests, archives, strict=True):
         if digest != _digest(archive):
-            raise ImageRefusedError(f"image '{name}': a layer is not what its digest says")
+            raise ImageRefusedError(f"image '{name.asked}': a layer is not what its digest says")
     return PulledImage(tuple(zip(digests, archives, strict=True)), _variables(config))
 
 

@@ -39,6 +39,7 @@ class ImageName:
     registry: str
     path: str
     version: str  # ":tag" or "@digest"
+    asked: str  # as the client wrote it
 
     @classmethod
     def parse(cls, text: str) -> "ImageName":
@@ -57,7 +58,7 @@ class ImageName:
             registry, path = DEFAULT_REGISTRY, found["path"]
             path = path if slash else f"library/{path}"
         version = f"@{found['digest']}" if found["digest"] else f":{found['tag'] or 'latest'}"
-        return cls(registry, path, version)
+        return cls(registry, path, version, text)
 
     def __str__(self) -> str:
         return f"{self.registry}/{self.path}{self.version}"
