@@ -1,6 +1,5 @@
 """E2B's secrets: stored, listed, replaced and destroyed by name; a value is never sent back."""
 
-import urllib.parse
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,6 +10,8 @@ from starlette.routing import Route
 from capibara6_sandbox.errors import BadRequestError
 from capibara6_sandbox.gateway.bodies import Model, read_body
 from capibara6_sandbox.gateway.descriptions import timestamp
+from capibara6_sandbox.gateway.life_calls import path_id
+from capibara6_sandbox.gateway.queries import number
 from capibara6_sandbox.host.records import SecretRecord
 from capibara6_sandbox.host.secret_store import SecretStore
 
@@ -70,17 +71,17 @@ class SecretCalls:
 
     async def info(self, request: Request) -> Response:
         """Describe a secret."""
-        return JSONResponse(_described(self._store.get(_selector(request))))
+        return JSONResponse(_described(self._store.get(path_id(request))))
 
     async def update(self, request: Request) -> Response:
         """Give a secret another value."""
         body = await _read(request, SecretUpdate)
-        changed = self._store.update(_selector(request), body.value, body.metadata)
+        changed = self._store.update(path_id(request), body.value, body.metadata)
         return JSONResponse(_described(changed))
 
     async def destroy(self, request: Request) -> Response:
         """Forget a secret."""
-        self._store.destroy(_selector(request))
+        self._store.destroy(path_id(request))
         return Response(status_code=204)
 
 
@@ -96,15 +97,9 @@ async def _read(request: Request, model: type[Model]) -> Model:
 
 
 def _page(request: Request) -> tuple[int, int]:
-    limit = request.query_params.get("limit", str(PAGE_MAX))
-    token = request.query_params.get("nextToken", "0")
-    if not (limit.isdecimal() and token.isdecimal() and len(limit + token) < PAGE_MAX):
-        raise BadRequestError("limit and nextToken must be numbers.")
-    return max(1, min(int(limit), PAGE_MAX)), int(token)
-
-
-def _selector(request: Request) -> str:
-    return urllib.parse.unquote(str(request.path_params["id"]))
+    limit = number(request.query_params, "limit")
+    after = number(request.query_params, "nextToken") or 0
+    return max(1, PAGE_MAX if limit is None else min(limit, PAGE_MAX)), after
 
 
 def _described(secret: SecretRecord) -> dict[str, Any]:

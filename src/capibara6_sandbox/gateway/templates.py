@@ -1,10 +1,10 @@
 """The control plane's calls about templates: building, finding, tagging and deleting them."""
 
-import urllib.parse
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -12,6 +12,8 @@ from starlette.routing import Route
 from capibara6_sandbox.errors import BadRequestError, NotFoundError
 from capibara6_sandbox.gateway.bodies import read_model
 from capibara6_sandbox.gateway.descriptions import ENVD_VERSION, timestamp
+from capibara6_sandbox.gateway.life_calls import path_id
+from capibara6_sandbox.gateway.queries import number
 from capibara6_sandbox.host.build_records import Build, OwnTemplate
 from capibara6_sandbox.host.builds.log import PAGE_MAX
 from capibara6_sandbox.host.builds.names import parse_name
@@ -21,7 +23,6 @@ from capibara6_sandbox.isolation.limits import MIB
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
 _DISK_MB_MAX: Final = 1 << 20  # that may be asked for; the sandbox's memory bounds it before
-_NUMBER_MAX: Final = 1 << 53
 _NO_BUILD: Final = "00000000-0000-0000-0000-000000000000"  # what nobody built here
 
 
@@ -113,7 +114,7 @@ class TemplateCalls:
 
     async def upload_link(self, request: Request) -> Response:
         """Say whether an archive is here already, and where to send it."""
-        template = self._workshop.library.get(_name(request))
+        template = self._workshop.library.get(path_id(request))
         files_hash = request.path_params["hash"]
         present = self._workshop.uploads.path(files_hash).is_file()
         query = self._workshop.uploads.query(template.id, files_hash)
@@ -133,7 +134,7 @@ class TemplateCalls:
     async def begin(self, request: Request) -> Response:
         """Begin a build that was ordered."""
         recipe = await read_model(request, Recipe)
-        self._workshop.begin(_name(request), request.path_params["build"], recipe)
+        self._workshop.begin(path_id(request), request.path_params["build"], recipe)
         return Response(status_code=202)
 
     async def status(self, request: Request) -> Response:
@@ -147,9 +148,9 @@ class TemplateCalls:
             "logs": [],
         }
         query = request.query_params
-        offset, limit = _number(query.get("logsOffset"), 0), _number(query.get("limit"), PAGE_MAX)
         log = self._workshop.library.log(build)
-        entries = log.page(offset, limit, query.get("level", "debug"))
+        offset = number(query, "logsOffset") or 0
+        entries = log.page(offset, _limit(query), query.get("level", "debug"))
         answer["logEntries"] = entries
         if build.reason is not None:
             step = build.reason.step
@@ -160,10 +161,9 @@ class TemplateCalls:
     async def logs(self, request: Request) -> Response:
         """Return a page of a build's log, by time."""
         log, query = self._workshop.library.log(self._build(request)), request.query_params
-        cursor_ms = _number(query["cursor"], 0) if "cursor" in query else None
         entries = log.page_from(
-            cursor_ms,
-            limit=_number(query.get("limit"), PAGE_MAX),
+            number(query, "cursor"),
+            limit=_limit(query),
             level=query.get("level", "debug"),
             backward=query.get("direction") == "backward",
         )
@@ -171,14 +171,14 @@ class TemplateCalls:
 
     def _build(self, request: Request) -> Build:
         build_id = request.path_params["build"]
-        build = self._workshop.library.build(_name(request), build_id)
+        build = self._workshop.library.build(path_id(request), build_id)
         if build is None:
             raise BadRequestError(f"Build '{build_id[:80]}' not found")
         return build
 
     async def alias(self, request: Request) -> Response:
         """Say which template bears a name, perhaps with a tag."""
-        name = parse_name(_name(request), "Invalid alias format")
+        name = parse_name(path_id(request), "Invalid alias format")
         if name.alias in TEMPLATES and not name.tag:
             return JSONResponse({"templateID": name.alias, "public": True})
         template = self._workshop.library.get(name.alias)
@@ -201,7 +201,7 @@ class TemplateCalls:
 
     async def tags(self, request: Request) -> Response:
         """List the tags of a template."""
-        name = parse_name(_name(request), "Invalid template reference")
+        name = parse_name(path_id(request), "Invalid template reference")
         template = self._workshop.library.get(name.alias)
         return JSONResponse(
             [
@@ -217,14 +217,14 @@ class TemplateCalls:
 
     async def builds(self, request: Request) -> Response:
         """Describe one template with its builds."""
-        template = self._workshop.library.get(parse_name(_name(request)).alias)
+        template = self._workshop.library.get(parse_name(path_id(request)).alias)
         builds = [_describe_build(build) for build in self._workshop.library.builds(template)]
         return JSONResponse(self._describe(template) | {"builds": builds[:PAGE_MAX]})
 
     async def change(self, request: Request) -> Response:
         """Make a template public or private; here it is a note, for there is one owner."""
         body = await read_model(request, Change)
-        template = self._workshop.library.get(parse_name(_name(request)).alias)
+        template = self._workshop.library.get(parse_name(path_id(request)).alias)
         if body.public is not None:
             template.public = body.public
             self._workshop.library.write(template)
@@ -297,13 +297,6 @@ def _maybe(moment: datetime | None) -> str | None:
     return timestamp(moment) if moment is not None else None
 
 
-def _name(request: Request) -> str:
-    return urllib.parse.unquote(request.path_params["id"])
-
-
-def _number(text: str | None, default: int) -> int:
-    if text is None:
-        return default
-    if not text.isdecimal() or int(text) > _NUMBER_MAX:
-        raise BadRequestError(f"Invalid number: {text[:40]!r}; it must be 0 or more.")
-    return int(text)
+def _limit(query: QueryParams) -> int:
+    limit = number(query, "limit")
+    return PAGE_MAX if limit is None else limit

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from capibara6_sandbox.errors import BadRequestError, UnauthorizedError
 from capibara6_sandbox.gateway.bodies import read_model
+from capibara6_sandbox.gateway.queries import number
 from capibara6_sandbox.host.records import VolumeMount, VolumeRecord
 from capibara6_sandbox.host.volume_files import DEPTH_MAX, Attributes, VolumeFiles
 from capibara6_sandbox.host.volumes import Volumes
@@ -119,7 +120,7 @@ class VolumeCalls:
     async def list_dir(self, request: Request) -> Response:
         """List a directory."""
         files, path = self._files(request)
-        depth = max(1, _number(request, "depth", 1, 1 << 31) or 1)
+        depth = number(request.query_params, "depth") or 1
         if depth > DEPTH_MAX:
             raise BadRequestError(f"depth must be between 1 and {DEPTH_MAX}")
         return JSONResponse(await asyncio.to_thread(files.entries, path, depth))
@@ -175,15 +176,15 @@ def resolve_mounts(volumes: Volumes, bodies: list[MountBody]) -> tuple[VolumeMou
     """
     found: list[VolumeMount] = []
     problems = []
-    for number, body in enumerate(bodies[: MOUNTS_MAX + 1]):
+    for position, body in enumerate(bodies[: MOUNTS_MAX + 1]):
         volume = volumes.named(body.name)
         problem = _path_problem(body.path, [mount.path for mount in found])
         if volume is None:
             problem = f"volume '{body.name}' not found"
-        if number == MOUNTS_MAX:
+        if position == MOUNTS_MAX:
             problem = f"a sandbox can have {MOUNTS_MAX} volumes"
         if problem or volume is None:
-            problems.append(f"\t- volume mount #{number}: {problem}")
+            problems.append(f"\t- volume mount #{position}: {problem}")
         else:
             found.append(VolumeMount(volume_id=volume.id, name=volume.name, path=body.path))
     if problems:
@@ -208,21 +209,13 @@ def _with_token(volume: VolumeRecord) -> dict[str, str]:
 
 
 def _asked(request: Request) -> tuple[Attributes, bool]:
+    query = request.query_params
     attributes = Attributes(
-        _number(request, "uid", None, _ID_MAX),
-        _number(request, "gid", None, _ID_MAX),
-        _number(request, "mode", None, _MODE_MAX),
+        number(query, "uid", most=_ID_MAX),
+        number(query, "gid", most=_ID_MAX),
+        number(query, "mode", most=_MODE_MAX),
     )
-    return attributes, request.query_params.get("force", "false").lower() in ("true", "1")
-
-
-def _number(request: Request, name: str, default: int | None, largest: int) -> int | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not text.isdecimal() or len(text) > 10 or int(text) > largest:
-        raise BadRequestError(f"{name}: a number from 0 to {largest}, not {text[:80]!r}")
-    return int(text)
+    return attributes, query.get("force", "false").lower() in ("true", "1")
 
 
 async def _pieces(fd: int, size: int) -> AsyncIterator[bytes]:
