@@ -3,9 +3,14 @@
 import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from support.sandbox_server import CANARY, CANARY_NAME, START_TIMEOUT_S, SandboxServer
+
+# How long an example takes says more of the machine's load than of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
