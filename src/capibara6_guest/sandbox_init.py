@@ -31,6 +31,7 @@ from capibara6_guest.health import serve_health
 from capibara6_guest.operations import operations
 from capibara6_guest.pausing import PausableLoop, Programs
 from capibara6_guest.spawn import limit_spawned_to, reap
+from capibara6_guest.superuser import Superuser
 
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
@@ -69,13 +70,15 @@ async def _serve(listener: socket.socket, control: socket.socket, layer: int) ->
     loop.add_signal_handler(signal.SIGCHLD, reap)
     loop.add_signal_handler(signal.SIGTERM, gone.set)
     loop.add_reader(control, _take_order, control, contexts, gone, Programs())
-    health = asyncio.create_task(serve_health())
+    services = [asyncio.create_task(serve_health())]
+    if os.getuid() == 0:  # of the sandbox; with a single id there is no other user to become
+        services.append(asyncio.create_task(Superuser().serve()))
     serving = asyncio.create_task(Agent(operations(contexts)).serve(listener))
     socket.send_fds(control, [b'{"ready": true}'], [layer])
     os.close(layer)
     await gone.wait()
-    serving.cancel()
-    health.cancel()
+    for service in (serving, *services):
+        service.cancel()
 
 
 def _take_order(

@@ -109,6 +109,14 @@ def test_sandboxes_share_a_volume(volume: Volume) -> None:
     assert volume.read_file("/own.txt") == "one\ntwo\n"
 
 
+@pytest.mark.parametrize("path", ["/mnt/shared", "/srv/a/b", "/var/lib/shared", "/new/one"])
+def test_a_volume_is_mounted_where_only_root_may_write(volume: Volume, path: str) -> None:
+    for template in ("base", "code-interpreter-v1"):
+        with Sandbox.create(template, volume_mounts={path: volume}) as sandbox:
+            sandbox.files.write(f"{path}/{template}.txt", "mine")
+            assert sandbox.commands.run(f"cat {path}/base.txt").stdout == "mine"
+
+
 def test_a_volume_is_there_again_after_a_pause(volume: Volume) -> None:
     with Sandbox.create(volume_mounts={"/data": volume}) as sandbox:
         sandbox.commands.run("echo kept > /data/x")

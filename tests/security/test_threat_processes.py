@@ -1,5 +1,6 @@
 """T-PROC: a sandbox sees, reaches and inherits no process but its own."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -142,3 +143,45 @@ def test_root_of_a_sandbox_is_nobody_outside(
     mapped = sandbox.commands.run("cat /proc/self/uid_map", user="root").stdout.split()
     inside, outside, _ = (int(number) for number in mapped)
     assert (inside, outside) != (0, 0)
+
+
+@pytest.mark.threat("T-PROC-6")
+def test_sudo_makes_no_more_than_root_of_the_sandbox(sandbox: Sandbox) -> None:
+    shown = sandbox.commands.run("sudo cat /proc/self/status").stdout
+    as_root = sandbox.commands.run("cat /proc/self/status", user="root").stdout
+    walls = re.compile(r"^(?:Cap\w+|NoNewPrivs|Seccomp|Uid|Gid):.*$", re.MULTILINE)
+    assert walls.findall(shown) == walls.findall(as_root)
+    assert sandbox.commands.run("sudo readlink /proc/self/ns/user").stdout == (
+        sandbox.commands.run("readlink /proc/self/ns/user").stdout
+    )
+
+
+@pytest.mark.threat("T-PROC-6")
+def test_sudo_obeys_nobody_but_the_user_and_root(sandbox: Sandbox) -> None:
+    refused = sandbox.commands.run("sudo -u nobody /opt/venv/bin/sudo id 2>&1; true").stdout
+    assert refused == "sudo: user id 65534 may not run commands as others\n"
+    assert sandbox.commands.run("sudo sudo -u user id -un").stdout == "user\n"
+
+
+@pytest.mark.threat("T-PROC-6")
+def test_nonsense_at_sudos_socket_ends_there(sandbox: Sandbox) -> None:
+    code = r"""
+import os, socket
+answers = []
+for packet, fds in [(b"", []), (b"{", [0, 1, 2]), (b"[]", [0, 1, 2]), (b"{}", []), (b"{}", [0] * 9),
+                    (b"{}", [0, 1, 2]), (b'{"words": {"a": 1}, "user": 5}', [0, 1, 2]),
+                    (b'{"words": ["id"], "user": "root", "env": 3}', [0, 1, 2]),
+                    (b'{"words": ["id"], "user": "root", "cwd": "/no\\u0000"}', [0, 1, 2])]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as agent:
+        agent.settimeout(10)
+        agent.connect("\0capibara6-sudo")
+        if packet:
+            socket.send_fds(agent, [packet], fds)
+        else:
+            agent.shutdown(socket.SHUT_WR)
+        answers.append(b"failed" in agent.recv(10_000))
+print(answers)
+"""
+    sandbox.files.write("/tmp/nonsense.py", code)
+    assert sandbox.commands.run("python /tmp/nonsense.py").stdout == f"{[True] * 9}\n"
+    assert sandbox.commands.run("sudo id -un").stdout == "root\n"

@@ -41,6 +41,10 @@ _ADDED: Final = {
     "etc/resolv.conf": f"nameserver {DNS_ADDRESS}\n",
 }
 
+# Directories that root of a sandbox may fill, beside those of the template's own list.
+_FOR_ROOT: Final = ("mnt", "srv", "var/log", "var/cache", "var/lib")
+_SUDO: Final = (f"{IN_SANDBOX}/sudo.py", "opt/venv/bin/sudo")
+
 _NO_SUID_DEV = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 _READ_ONLY = linux.MOUNT_ATTR_RDONLY | _NO_SUID_DEV
 
@@ -282,7 +286,8 @@ def _fill_upper(root: Root) -> None:
 
     The template's own files belong to the host and so, inside, to nobody.
     """
-    for path, mode, owner, text in read_owned(root.template):
+    owned = read_owned(root.template)
+    for path, mode, owner, text in owned:
         target = f"/stage/upper/{path}"
         if text is None:
             os.mkdir(target)
@@ -291,6 +296,13 @@ def _fill_upper(root: Root) -> None:
         os.chmod(target, mode)
         if owner == "user" and root.privileged:
             os.chown(target, USER_ID, USER_ID)
+    listed = {entry[0] for entry in owned}
+    for path in _FOR_ROOT:
+        if path not in listed:
+            os.mkdir(f"/stage/upper/{path}", 0o755)
+    program, link = _SUDO
+    if root.privileged and os.path.dirname(link) in listed:
+        os.symlink(program, f"/stage/upper/{link}")
     _write_file("/stage/upper/etc/hostname", f"{root.host_name}\n")
 
 
