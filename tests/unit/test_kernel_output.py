@@ -94,13 +94,16 @@ async def test_background_output_is_read_and_its_end_is_kept(
     assert len(text) < IDLE_BYTES_MAX + 100
 
 
-async def test_output_comes_before_the_message_that_was_written_after_it() -> None:
+@pytest.mark.parametrize("start", ["started", "number_of_executions"])
+async def test_output_comes_between_the_messages_that_start_and_end_its_execution(
+    start: str,
+) -> None:
     (messages, to_messages), (out, to_out), (err, to_err) = os.pipe(), os.pipe(), os.pipe()
     streams = KernelStreams(messages, out, err)
     os.write(to_out, b"printed")
-    os.write(to_messages, b'{"type": "started"}\n{"type": "done"}\n')
+    os.write(to_messages, b'{"type": "%s"}\n{"type": "done"}\n' % start.encode())
     kinds = [(await streams.read())["type"] for _ in range(3)]
-    assert kinds == ["started", "stdout", "done"]
+    assert kinds == [start, "stdout", "done"]
     for fd in (to_messages, to_out, to_err):
         os.close(fd)
     with pytest.raises(EOFError):

@@ -11,6 +11,7 @@ from typing import Any, Final
 from capibara6_guest.kernels.output import READ_BYTES_MAX, OutputPipe
 
 MESSAGE_BYTES_MAX: Final = 64 * 1024 * 1024
+_STARTS: Final = ("started", "number_of_executions")
 
 
 class MessageError(Exception):
@@ -127,14 +128,15 @@ class KernelStreams:
         if not self._messages.fill() and exited:
             self._messages.ended = True
         messages = self._messages.take_all()
-        # No output of an execution is older than the message that it has started.
-        self._collected.extend(m for m in messages if m.get("type") == "started")
+        # No output of an execution is older than the message that it has started. And clients may
+        # lose a cancellation that meets an event, which this one just after their output would.
+        self._collected.extend(m for m in messages if m.get("type") in _STARTS)
         for output in self._outputs:
             output.fill(now)
             event = output.take(now, flush=bool(messages) or self._messages.ended)
             if event is not None:
                 self._collected.append(event)
-        self._collected.extend(m for m in messages if m.get("type") != "started")
+        self._collected.extend(m for m in messages if m.get("type") not in _STARTS)
 
     def _exited(self) -> bool:
         if self._process_fd < 0:
