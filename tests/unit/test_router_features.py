@@ -45,7 +45,7 @@ def test_the_fit_solves_the_normal_equations() -> None:
     words = ["alpha", "beta", "gamma", "delta"]
     texts = [" ".join(draw.choices(words, k=5)) for _ in range(40)]
     rows, targets = [features(text) for text in texts], [draw.random() for _ in texts]
-    line = fit(rows, targets, 20.0)
+    line = fit(rows, targets, 20.0, precision=1e-8)
     residuals = [y - line.predict(row) for y, row in zip(targets, rows, strict=True)]
     for place in {place for row in rows for place in row.places}:
         pull = sum(

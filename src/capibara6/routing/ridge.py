@@ -14,7 +14,7 @@ from capibara6.routing.features import SIZE, Features
 
 STRENGTHS: Final = (2.0, 6.0, 20.0, 60.0)  # what the ridge is chosen from
 _PASSES_MAX: Final = 10
-_SMALL: Final = 1e-3  # of the squared duals: a pass that moves less ends the fit
+_PRECISION: Final = 1e-3  # of the squared duals: a pass that moves less ends the fit
 _CHOICE_ROWS_MAX: Final = 1200
 _CHOICE_FOLDS: Final = 3
 
@@ -32,7 +32,12 @@ class Regression:
         return self.mean + row.dot(self.weights)
 
 
-def fit(rows: Sequence[Features], targets: Sequence[float], strength: float) -> Regression:
+def fit(
+    rows: Sequence[Features],
+    targets: Sequence[float],
+    strength: float,
+    precision: float = _PRECISION,
+) -> Regression:
     """Fit with a given ridge. But for rounding, the order of the rows does not matter."""
     mean = sum(targets) / len(targets) if targets else 0.0
     weights, duals = [0.0] * SIZE, [0.0] * len(rows)
@@ -49,7 +54,7 @@ def fit(rows: Sequence[Features], targets: Sequence[float], strength: float) -> 
             moved += step * step
             for place, value in zip(row.places, row.values, strict=True):
                 weights[place] += step * value
-        if moved <= _SMALL * sum(dual * dual for dual in duals):
+        if moved <= precision * sum(dual * dual for dual in duals):
             break
     return Regression(mean, weights, strength)
 
