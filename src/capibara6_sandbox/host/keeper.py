@@ -22,6 +22,7 @@ from capibara6_sandbox.errors import (
 )
 from capibara6_sandbox.host.builds.registries import RegistrySettings
 from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S, Workshop
+from capibara6_sandbox.host.deadlines import Deadlines
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
@@ -32,7 +33,7 @@ from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.pool import Pool
 from capibara6_sandbox.host.programs import ProgramFailedError
 from capibara6_sandbox.host.records import Records, SandboxRecord, SnapshotRecord
-from capibara6_sandbox.host.sandbox import Deadline, Request, Sandbox
+from capibara6_sandbox.host.sandbox import Request, Sandbox
 from capibara6_sandbox.host.snapshots import Snapshots
 from capibara6_sandbox.host.startup import start_up
 from capibara6_sandbox.host.states import State
@@ -68,7 +69,7 @@ class Keeper:
         self.foundry = Foundry(settings.data, settings.network)
         self.journal = Journal()
         self._sandboxes: dict[str, Sandbox] = {}
-        self._deadlines: dict[str, Deadline] = {}
+        self._deadlines = Deadlines(self._expire)
         self._creating = 0  # asked for, and not among the sandboxes yet
         self._tasks: set[asyncio.Task[None]] = set()
         self._sampling: asyncio.Task[None] | None = None
@@ -168,7 +169,7 @@ class Keeper:
             await asyncio.shield(self._dispose(sandbox))
             raise
         self._sandboxes[sandbox.id] = sandbox
-        self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
+        self._deadlines.set(sandbox)
         self.journal.note(sandbox.id, "Sandbox created", end_time=sandbox.ends_at.isoformat())
         return sandbox
 
@@ -232,7 +233,7 @@ class Keeper:
         """Let a running sandbox end `timeout_s` from now."""
         if not only_longer or timeout_s > sandbox.remaining_s:
             sandbox.extend(timeout_s)
-            self._deadlines[sandbox.id].renew()
+            self._deadlines.renew(sandbox)
 
     async def set_policy(self, sandbox: Sandbox, policy: Policy) -> None:
         """Let a running sandbox reach what `policy` allows, from now on.
@@ -262,7 +263,7 @@ class Keeper:
         self.journal.note(sandbox.id, "Pausing sandbox")
         await self.lifecycle.pause(sandbox, memory=memory)
         if sandbox.state is State.PAUSED:
-            self._cancel_deadline(sandbox)
+            self._deadlines.cancel(sandbox)
             self.journal.note(sandbox.id, "Sandbox paused")
 
     async def resume(self, sandbox: Sandbox, timeout_s: float, *, memory: bool = True) -> bool:
@@ -273,8 +274,7 @@ class Keeper:
         """
         resumed = await self.lifecycle.resume(sandbox, timeout_s, memory=memory)
         if resumed and sandbox.state is State.RUNNING:
-            self._cancel_deadline(sandbox)
-            self._deadlines[sandbox.id] = Deadline(sandbox, self._expire)
+            self._deadlines.set(sandbox)
             end_time = sandbox.ends_at.isoformat()
             self.journal.note(sandbox.id, "Sandbox resumed", end_time=end_time)
         return resumed
@@ -306,7 +306,7 @@ class Keeper:
     def _end(self, sandbox: Sandbox, why: str) -> "asyncio.Task[None]":
         """Forget a sandbox at once, and end it in a task that `stop` waits for."""
         self._sandboxes.pop(sandbox.id, None)
-        self._cancel_deadline(sandbox)
+        self._deadlines.cancel(sandbox)
         _log.info("sandbox_ended", sandbox_id=sandbox.id, why=why)
         self.journal.note(sandbox.id, "Killing sandbox", kill_reason=why)
         sandbox.step(State.ENDED)
@@ -319,11 +319,6 @@ class Keeper:
         self.journal.close(sandbox.id)
         async with sandbox.turn:  # what is under way finds it ended
             await self.lifecycle.forget(sandbox)
-
-    def _cancel_deadline(self, sandbox: Sandbox) -> None:
-        deadline = self._deadlines.pop(sandbox.id, None)
-        if deadline is not None:
-            deadline.cancel()
 
     def _track(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)

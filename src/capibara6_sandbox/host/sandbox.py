@@ -349,31 +349,3 @@ class Sandbox:
     def extend(self, timeout_s: float) -> None:
         """Set its end to `timeout_s` from now."""
         self.ends_at = datetime.now(UTC) + timedelta(seconds=timeout_s)
-
-
-class Deadline:
-    """Calls back when a sandbox's time is up; follows changes of `ends_at`."""
-
-    def __init__(self, sandbox: Sandbox, expired: Any) -> None:
-        self._sandbox = sandbox
-        self._expired = expired
-        self._timer: asyncio.TimerHandle | None = None
-        self.renew()
-
-    def renew(self) -> None:
-        """Take a new `ends_at` into account."""
-        self.cancel()
-        delay_s = max(0.0, self._sandbox.remaining_s)
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._fire)
-
-    def cancel(self) -> None:
-        """Never call back."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _fire(self) -> None:
-        if self._sandbox.remaining_s > 0:
-            self.renew()
-        else:
-            self._expired(self._sandbox)
