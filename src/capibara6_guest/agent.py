@@ -88,6 +88,7 @@ class Agent:
             await server.serve_forever()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire.make_room(writer)
         with contextlib.suppress(ConnectionError, wire.FrameError):
             frame = await wire.read_frame(reader)
             if frame is not None and frame[0] == wire.MESSAGE:

@@ -12,6 +12,12 @@ class Writer:
     def __init__(self):
         self.frames = asyncio.StreamReader()
 
+    def get_extra_info(self, name):
+        return self
+
+    def setsockopt(self, *option):
+        pass
+
     def write(self, data):
         self.frames.feed_data(data)
 

@@ -30,6 +30,7 @@ class GuestCall:
         try:
             path = str(self._client.socket_path)
             self._reader, self._writer = await asyncio.open_unix_connection(path)
+            wire.make_room(self._writer)
             self._writer.write(wire.encode_message(self._message))
         except OSError as cause:
             raise GuestLostError(f"the agent does not answer ({cause})") from None
