@@ -1,89 +1,29 @@
 """Rules that change requests on their way out of a sandbox, to real servers on loopback."""
 
-import contextlib
-import json
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from e2b import Sandbox
 from e2b.sandbox.commands.command_handle import CommandExitException
 from e2b_code_interpreter import Sandbox as CodeInterpreter
 
-from support.real_servers import Trusted, http_server, name_server
+from support.real_servers import ADDRESS, HOST, LOCAL, curl, header, internet, made, rules, seen
 from support.sandbox_server import SandboxServer
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="listens on ports 80 and 443")
 
-# Loopback has room for the tests of others at the same time, who need these ports too.
-ADDRESS = f"127.77.{1 + os.getpid() % 250}.3"  # of all servers here
-OTHER_ADDRESS = ADDRESS[:-1] + "2"  # of one whose certificate nobody trusts
-HOST = "api.test"
-# Inside, 127/8 is the sandbox's own; where a program believes a host to be does not matter.
-HOSTS = "198.51.100.7 api.test other.test unknown.test sub.wild.test a.b.wild.test\n"
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
-    trusted = Trusted(tmp_path_factory.mktemp("trusted"))
-    unknown = Trusted(tmp_path_factory.mktemp("unknown"))
-    with (
-        name_server({"unknown.test": OTHER_ADDRESS}, ADDRESS) as (names, _),
-        http_server(ADDRESS, 80),
-        http_server(ADDRESS, 443, trusted.context(HOST)),
-        http_server(OTHER_ADDRESS, 443, unknown.context("unknown.test")),
-    ):
-        options = ("--network-allow", f"{ADDRESS}/30", "--network-dns", names, "--pool", "1")
-        server = SandboxServer(options, {"SSL_CERT_FILE": str(trusted.file)}).start()
+    with internet(tmp_path_factory.mktemp("internet")) as server:
         yield server
-        assert server.stop() == 0
 
 
 @pytest.fixture(scope="module")
 def sandbox(server: SandboxServer) -> Iterator[Sandbox]:
-    sandbox = Sandbox.create(
-        "code-interpreter-v1", timeout=300, network=LOCAL | rules(), **server.sdk
-    )
-    know_hosts(sandbox)
-    yield sandbox
-    sandbox.kill()
-
-
-def know_hosts(sandbox: Sandbox) -> None:
-    known = sandbox.files.read("/etc/hosts", user="root")
-    sandbox.files.write("/etc/hosts", known + HOSTS, user="root")
-
-
-@contextlib.contextmanager
-def made(server: SandboxServer, network: dict[str, Any]) -> Iterator[Sandbox]:
-    sandbox = Sandbox.create(timeout=120, network=LOCAL | network, **server.sdk)  # type: ignore[arg-type]
-    try:
-        know_hosts(sandbox)
+    with made(server, rules(), template="code-interpreter-v1", timeout=300) as sandbox:
         yield sandbox
-    finally:
-        sandbox.kill()
-
-
-def rules(headers: dict[str, str] | None = None, host: str = HOST) -> dict[str, Any]:
-    return {"rules": {host: [{"transform": {"headers": headers or {"X-Token": "t0ken"}}}]}}
-
-
-# Nothing here leaves this machine.
-LOCAL = {"deny_out": ["0.0.0.0/0"], "allow_out": ["*.test"]}
-
-
-def curl(sandbox: Sandbox, arguments: str) -> str:
-    return sandbox.commands.run(f"curl -sS --max-time 10 {arguments}").stdout
-
-
-def seen(sandbox: Sandbox, arguments: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(curl(sandbox, arguments))
-    return told
-
-
-def header(told: dict[str, Any], name: str) -> list[str]:
-    return [value for key, value in told["headers"] if key.lower() == name.lower()]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -5,15 +5,20 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+
+from e2b import Sandbox
 
 from capibara6_sandbox.host.authority import Authority
 from capibara6_sandbox.network import dns
+from support.sandbox_server import SandboxServer
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -125,6 +130,7 @@ class Trusted:
 
     def __init__(self, folder: Path) -> None:
         self._authority = asyncio.run(Authority.create("of a test"))
+        folder.mkdir(exist_ok=True)
         self.file = folder / "trusted.pem"
         self.file.write_text(self._authority.certificate)
         self._folder = folder
@@ -159,3 +165,65 @@ def name_server(addresses: dict[str, str], default: str) -> Iterator[tuple[str, 
 
         threading.Thread(target=answer, daemon=True).start()
         yield f"127.0.0.1:{server.getsockname()[1]}", asked
+
+
+# Loopback has room for the tests of others at the same time, who need these ports too.
+ADDRESS = f"127.77.{1 + os.getpid() % 250}.3"  # of the servers below
+OTHER_ADDRESS = ADDRESS[:-1] + "2"  # of one whose certificate nobody trusts
+HOST = "api.test"
+# Inside, 127/8 is the sandbox's own; where a program believes a host to be does not matter.
+HOSTS = "198.51.100.7 api.test other.test unknown.test sub.wild.test a.b.wild.test\n"
+# Nothing leaves this machine.
+LOCAL = {"deny_out": ["0.0.0.0/0"], "allow_out": ["*.test"]}
+
+
+@contextlib.contextmanager
+def internet(folder: Path) -> Iterator[SandboxServer]:
+    """Give a server whose sandboxes find all names on loopback, with HTTP and HTTPS behind them."""
+    trusted, unknown = (Trusted(folder / name) for name in ("trusted", "unknown"))
+    with (
+        name_server({"unknown.test": OTHER_ADDRESS}, ADDRESS) as (names, _),
+        http_server(ADDRESS, 80),
+        http_server(ADDRESS, 443, trusted.context(HOST)),
+        http_server(OTHER_ADDRESS, 443, unknown.context("unknown.test")),
+    ):
+        options = ("--network-allow", f"{ADDRESS}/30", "--network-dns", names, "--pool", "1")
+        server = SandboxServer(options, {"SSL_CERT_FILE": str(trusted.file)}).start()
+        try:
+            yield server
+        finally:
+            assert server.stop() == 0
+
+
+@contextlib.contextmanager
+def made(server: SandboxServer, network: dict[str, Any], **options: Any) -> Iterator[Sandbox]:
+    """Give a sandbox that knows the hosts."""
+    options = {"timeout": 120, **server.sdk, **options}
+    sandbox = Sandbox.create(network={**LOCAL, **network}, **options)
+    try:
+        known = sandbox.files.read("/etc/hosts", user="root")
+        sandbox.files.write("/etc/hosts", known + HOSTS, user="root")
+        yield sandbox
+    finally:
+        sandbox.kill()
+
+
+def rules(headers: dict[str, str] | None = None, host: str = HOST) -> dict[str, Any]:
+    """Return a network configuration that sets headers."""
+    return {"rules": {host: [{"transform": {"headers": headers or {"X-Token": "t0ken"}}}]}}
+
+
+def curl(sandbox: Sandbox, arguments: str) -> str:
+    """Return what curl prints inside."""
+    return sandbox.commands.run(f"curl -sS --max-time 10 {arguments}").stdout
+
+
+def seen(sandbox: Sandbox, arguments: str) -> dict[str, Any]:
+    """Return what a real server was asked."""
+    told: dict[str, Any] = json.loads(curl(sandbox, arguments))
+    return told
+
+
+def header(told: dict[str, Any], name: str) -> list[str]:
+    """Return all values of a header that a real server was sent."""
+    return [value for key, value in told["headers"] if key.lower() == name.lower()]

@@ -12,7 +12,7 @@ from typing import Final
 
 from capibara6_sandbox.network.policy import EgressProxy
 from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME, Reach
-from capibara6_sandbox.network.relay import reset
+from capibara6_sandbox.network.relay import break_off_at_death, part, reset
 from capibara6_sandbox.network.resolver import Resolver
 from capibara6_sandbox.network.socks import negotiate
 from capibara6_sandbox.network.streams import PlainStream, Stream, TlsStream
@@ -65,17 +65,17 @@ class Dialler:
             targets = [t for host in hosts for t in await self._targets(host, port)]
         else:
             targets = await self._targets(proxy.host, proxy.port)
-        with await _connect_any(targets) as outer:
-            try:
-                if proxy is None:
-                    yield Outer(outer, PlainStream(outer), plain=True)
-                else:
-                    async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                        stream = await self._through(outer, proxy, hosts[0], port)
-                    yield Outer(outer, stream, plain=proxy.tls is None)
-            except BaseException:
-                reset(outer)
-                raise
+        outer = await _connect_any(targets)
+        try:
+            if proxy is None:
+                yield Outer(outer, PlainStream(outer), plain=True)
+            else:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    stream = await self._through(outer, proxy, hosts[0], port)
+                yield Outer(outer, stream, plain=proxy.tls is None)
+            part(outer)
+        finally:
+            reset(outer)
 
     async def addresses(self, name: str) -> list[str]:
         """Return where a name leads, as far as that may be reached."""
@@ -124,6 +124,7 @@ async def _connect_any(targets: list[tuple[str, int]]) -> socket.socket:
             outer = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             try:
                 outer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                break_off_at_death(outer)
                 await loop.sock_connect(outer, target)
             except OSError as cause:
                 outer.close()

@@ -24,7 +24,14 @@ from capibara6_sandbox.network.policy import (
     Verdict,
 )
 from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME
-from capibara6_sandbox.network.relay import Allowance, relay, relay_streams, reset
+from capibara6_sandbox.network.relay import (
+    Allowance,
+    break_off_at_death,
+    part,
+    relay,
+    relay_streams,
+    reset,
+)
 from capibara6_sandbox.network.resolver import ATTEMPT_TIMEOUT_S, exchange_datagram
 from capibara6_sandbox.network.streams import PlainStream, Stream, TlsStream, receive_exactly
 from capibara6_sandbox.network.transforms import Transforms
@@ -67,6 +74,7 @@ class Outlet:
         self._allowance = Allowance(around.rate_bytes_s)
         self._resting: asyncio.TimerHandle | None = None
         loop = asyncio.get_running_loop()
+        break_off_at_death(connections)
         for listening in (connections, queries):
             listening.setblocking(False)
         loop.add_reader(connections, self._accept)
@@ -129,7 +137,7 @@ class Outlet:
                 await self._answer_stream(inner)
             else:
                 await self._connect(inner, address, port)
-            inner.close()
+            part(inner)
         except* (OSError, TimeoutError):
             pass  # the program inside reads a reset, which `finally` sends
         finally:

@@ -66,16 +66,18 @@ class Policy:
 def restore(told: Mapping[str, Any]) -> Policy:
     """Return the policy whose fields, by `asdict`, were passed on as JSON."""
     proxy, tls = told["proxy"], (told["proxy"] or {}).get("tls")
-    rules = (
-        HostRule(r["host"], r["headers"] and tuple(map(tuple, r["headers"]))) for r in told["rules"]
-    )
+    rules = tuple(HostRule(rule["host"], _pairs(rule["headers"])) for rule in told["rules"])
     return Policy(
         tuple(told["allow_out"]),
         tuple(told["deny_out"]),
         told["internet"],
         EgressProxy(**{**proxy, "tls": ProxyTls(**tls) if tls else None}) if proxy else None,
-        tuple(rules),
+        rules,
     )
+
+
+def _pairs(headers: list[tuple[str, str]] | None) -> tuple[tuple[str, str], ...] | None:
+    return None if headers is None else tuple((name, value) for name, value in headers)
 
 
 EVERYTHING: Final = Policy()

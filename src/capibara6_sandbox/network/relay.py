@@ -13,6 +13,7 @@ CHUNK_BYTES: Final = 64 * 1024  # also what a slow receiver makes us hold
 _TURNS: Final = 16  # chunks without waiting, before others get theirs
 _BURST_S: Final = 0.1
 _RESET: Final = struct.pack("ii", 1, 0)
+_NO_RESET: Final = struct.pack("ii", 0, 0)
 
 # One for all: what cannot be sent at once is copied out of it.
 _chunk = memoryview(bytearray(CHUNK_BYTES))
@@ -104,8 +105,22 @@ async def _pass_stream(source: Stream, target: Stream, allowance: Allowance, dat
     await target.end()
 
 
+def break_off_at_death(connection: socket.socket) -> None:
+    """Let whatever closes a connection reset it, be it the end of this process; but `part` not.
+
+    An end in the middle would be taken for the whole. Connections inherit it from their listener.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+
+def part(connection: socket.socket) -> None:
+    """Close a connection whose both directions have ended."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_RESET)
+    connection.close()
+
+
 def reset(connection: socket.socket) -> None:
-    """Close a connection so that the other end reads an error, not an end."""
+    """Close a connection so that the other end reads an error, not an end. Idempotent."""
     with contextlib.suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        break_off_at_death(connection)
     connection.close()

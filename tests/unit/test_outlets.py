@@ -1,0 +1,145 @@
+"""What the server tells its egress process, of which there is a scripted one here."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from capibara6_sandbox.host import outlets as module
+from capibara6_sandbox.host.egress import NetworkSettings
+from capibara6_sandbox.host.outlets import CERTIFICATES_MAX, Outlets
+from capibara6_sandbox.host.secret_store import SecretStore
+from capibara6_sandbox.host.signing import Signed
+from capibara6_sandbox.network.policy import EgressProxy, HostRule, Policy, ProxyTls, restore
+
+POLICY = Policy(rules=(HostRule("*.a.test", (("X", "${e2b.secrets.key}"),)),))
+
+
+class ScriptedProcess:
+    """Keeps what it is sent."""
+
+    started: "ClassVar[list[ScriptedProcess]]" = []
+
+    def __init__(self, hear: Any, lose: Any) -> None:
+        self.hear, self.lose = hear, lose
+        self.sent: list[tuple[dict[str, Any], str]] = []
+        self.closed = False
+        self.started.append(self)
+
+    async def start(self, settings: NetworkSettings) -> None:
+        pass
+
+    def send(self, message: dict[str, Any], fds: Any = ()) -> None:
+        self.sent.append((message, ""))
+
+    def send_file(self, message: dict[str, Any], text: str) -> None:
+        self.sent.append((message, text))
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def told(self, operation: str) -> list[tuple[dict[str, Any], str]]:
+        return [sent for sent in self.sent if sent[0]["op"] == operation]
+
+
+class ScriptedAuthority:
+    certificate = "CERTIFICATE"
+
+    @classmethod
+    async def create(cls, sandbox_id: str) -> "ScriptedAuthority":
+        return cls()
+
+    async def vouch(self, host: str) -> Signed:
+        return Signed(f"for {host} ", "KEY")
+
+
+@pytest.fixture
+async def outlets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Outlets:
+    monkeypatch.setattr(ScriptedProcess, "started", [])
+    monkeypatch.setattr(module, "EgressProcess", ScriptedProcess)
+    monkeypatch.setattr(module, "Authority", ScriptedAuthority)
+    outlets = Outlets(NetworkSettings(), SecretStore(tmp_path / "secrets"))
+    await outlets.start()
+    return outlets
+
+
+def process() -> ScriptedProcess:
+    return ScriptedProcess.started[-1]
+
+
+def uplink() -> list[int]:
+    return list(os.pipe())
+
+
+async def test_a_secret_is_told_when_it_changes(outlets: Outlets, tmp_path: Path) -> None:
+    key = outlets.open(uplink())
+    outlets.apply(key, POLICY)
+    outlets._secrets.create("key", "first", {})
+    outlets._secrets.create("other", "not asked for", {})
+    outlets._secrets.update("key", "second", None)
+    outlets._secrets.destroy("key")
+    told = [json.loads(text)["secrets"] for _, text in process().told("policy")]
+    assert told[:2] == [{}, {"key": "first"}]
+    assert told[-2:] == [{"key": "second"}, {}]
+    assert "not asked for" not in str(told)
+    await outlets.close()
+
+
+async def test_certificates_are_for_hosts_with_rules_and_bounded(outlets: Outlets) -> None:
+    key = outlets.open(uplink())
+    outlets.apply(key, POLICY)
+    await outlets.authority(key, "sandbox")
+    names = ["x.a.test", "a.test", "b.test", "*.a.test", "x.a.test", "evil,DNS:b.test", "gone"]
+    for name in names:
+        await outlets._vouch(key if name != "gone" else 99, name)
+    told = [text for _, text in process().told("certificate")]
+    assert told == ["for x.a.test KEY", "", "", "", "for x.a.test KEY", ""]
+    for number in range(CERTIFICATES_MAX):
+        await outlets._vouch(key, f"{number}.a.test")
+    assert process().told("certificate")[-1][1] == ""
+    await outlets.close()
+
+
+async def test_another_process_is_told_all_that_one_which_died_knew(outlets: Outlets) -> None:
+    first, second = outlets.open(uplink()), outlets.open(uplink())
+    outlets.apply(second, POLICY)
+    died = process()
+    outlets._lose()
+    outlets.apply(first, POLICY)  # nobody hears it now
+    await outlets._tasks.copy().pop()
+    assert died.closed
+    assert process() is not died
+    assert [message["key"] for message, _ in process().told("open")] == [first, second]
+    policies = [restore(json.loads(text)) for _, text in process().told("policy")]
+    assert policies == [POLICY, POLICY]
+    await outlets.close()
+
+
+async def test_its_sockets_are_given_back(outlets: Outlets) -> None:
+    ours = uplink()
+    key = outlets.open(ours)
+    outlets.forget(key)
+    outlets.apply(key, POLICY)  # it has ended meanwhile
+    await outlets.close()
+    for fd in ours:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Policy(),
+        Policy(("a.test", "1.2.3.4"), ("0.0.0.0/0",), False),
+        Policy(proxy=EgressProxy("proxy", 1080, "user", "password", ProxyTls("name", "PEM"))),
+        Policy(proxy=EgressProxy("proxy", 1080), rules=(HostRule("a"), HostRule("b", ()))),
+        POLICY,
+    ],
+)
+async def test_a_policy_arrives_as_it_was_sent(outlets: Outlets, policy: Policy) -> None:
+    key = outlets.open(uplink())
+    outlets.apply(key, policy)
+    assert restore(json.loads(process().told("policy")[0][1])) == policy
+    await outlets.close()
