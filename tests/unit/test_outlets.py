@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -20,13 +20,11 @@ POLICY = Policy(rules=(HostRule("*.a.test", (("X", "${e2b.secrets.key}"),)),))
 class ScriptedProcess:
     """Keeps what it is sent."""
 
-    started: "ClassVar[list[ScriptedProcess]]" = []
-
     def __init__(self, hear: Any, lose: Any) -> None:
         self.hear, self.lose = hear, lose
         self.sent: list[tuple[dict[str, Any], str]] = []
         self.closed = False
-        self.started.append(self)
+        STARTED.append(self)
 
     async def start(self, settings: NetworkSettings) -> None:
         pass
@@ -44,6 +42,9 @@ class ScriptedProcess:
         return [sent for sent in self.sent if sent[0]["op"] == operation]
 
 
+STARTED: list[ScriptedProcess] = []
+
+
 class ScriptedAuthority:
     certificate = "CERTIFICATE"
 
@@ -57,7 +58,7 @@ class ScriptedAuthority:
 
 @pytest.fixture
 async def outlets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Outlets:
-    monkeypatch.setattr(ScriptedProcess, "started", [])
+    STARTED.clear()
     monkeypatch.setattr(module, "EgressProcess", ScriptedProcess)
     monkeypatch.setattr(module, "Authority", ScriptedAuthority)
     outlets = Outlets(NetworkSettings(), SecretStore(tmp_path / "secrets"))
@@ -66,7 +67,7 @@ async def outlets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Outlets:
 
 
 def process() -> ScriptedProcess:
-    return ScriptedProcess.started[-1]
+    return STARTED[-1]
 
 
 def uplink() -> list[int]:
