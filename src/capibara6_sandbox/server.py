@@ -30,7 +30,8 @@ from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.signing import CertificateError
 from capibara6_sandbox.host.stems import default_bytes_max
 from capibara6_sandbox.host.zygotes import ZygoteError
-from capibara6_sandbox.network.policy import PolicyError, parse_networks
+from capibara6_sandbox.network.policy import parse_networks
+from capibara6_sandbox.network.proxies import PolicyError
 from capibara6_sandbox.network.reach import HOST_NAME, Mode
 from capibara6_sandbox.templates.build import TemplateBuildError, build
 from capibara6_sandbox.templates.catalog import environments

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -229,11 +230,62 @@ def test_the_host_can_be_masked(sandbox_server: SandboxServer) -> None:
         assert told["x-forwarded-host"] == sandbox_server.url.removeprefix("http://")
 
 
-def test_a_hostile_mask_is_refused(sandbox_server: SandboxServer) -> None:
-    body = {"templateID": "base", "network": {"maskRequestHost": "a\r\nX-Evil: 1"}}
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"maskRequestHost": "a\r\nX-Evil: 1"},
+        {"maskRequestHost": "caña.example"},
+        {"maskRequestHost": "x" * 254},
+        {"maskRequestHost": "${HOST}"},
+        {"httpsPorts": [0]},
+        {"httpsPorts": [65_536]},
+        {"httpsPorts": [49_983]},
+    ],
+)
+def test_hostile_masks_and_ports_are_refused(
+    sandbox_server: SandboxServer, network: dict[str, Any]
+) -> None:
+    body = {"templateID": "base", "network": network}
     headers = {"X-API-KEY": sandbox_server.key}
     reply = httpx.post(f"{sandbox_server.url}/v2/sandboxes", json=body, headers=headers)
     assert reply.status_code == 400
+
+
+def test_the_port_stands_anywhere_in_a_mask(sandbox_server: SandboxServer) -> None:
+    network = {"mask_request_host": "${PORT}-shop.example.com"}
+    with Sandbox.create(network=network, **sandbox_server.sdk) as sandbox:
+        start_service(sandbox_server, sandbox)
+        told = seen(get(sandbox_server, sandbox))["headers"]
+        assert told["host"] == f"{PORT}-shop.example.com"
+
+
+SECURED = """
+import http.server, ssl, subprocess
+make = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=own -keyout /tmp/k.pem -out /tmp/c.pem"
+subprocess.run(make.split(), check=True, capture_output=True)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/tmp/c.pem", "/tmp/k.pem")
+server = http.server.ThreadingHTTPServer(("", 8443), http.server.SimpleHTTPRequestHandler)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+
+
+def test_a_service_that_speaks_tls_itself_is_reached(sandbox_server: SandboxServer) -> None:
+    network = {"https_ports": [8443, PORT]}
+    with Sandbox.create(network=network, **sandbox_server.sdk) as sandbox:
+        sandbox.files.write("/tmp/own/index.html", "within TLS" * 100_000)
+        sandbox.files.write("/tmp/secured.py", SECURED)
+        sandbox.commands.run("cd /tmp/own && python /tmp/secured.py", background=True)
+        wait_until(lambda: get(sandbox_server, sandbox, port=8443).status_code == 200)
+        assert get(sandbox_server, sandbox, port=8443).text == "within TLS" * 100_000
+        info = sandbox.get_info().network
+        assert info is not None
+        assert info["https_ports"] == [PORT, 8443]
+        start = f"python -m http.server {PORT}"  # which speaks no TLS
+        sandbox.commands.run(start, background=True)
+        wait_until(lambda: "TLS" in get(sandbox_server, sandbox).text)
+        assert get(sandbox_server, sandbox).status_code == 502
 
 
 async def test_a_preview_sleeps_and_wakes_with_its_sandbox(sandbox_server: SandboxServer) -> None:

@@ -7,6 +7,7 @@ from e2b import Sandbox
 from e2b.exceptions import SandboxException
 
 from capibara6_sandbox.network.reach import HOST_NAME
+from support.real_servers import Trusted
 from support.sandbox_server import SandboxServer
 from support.socks_proxy import SocksProxy
 
@@ -72,9 +73,33 @@ def test_a_wrong_password_reaches_nothing(sandbox: Sandbox, proxy: SocksProxy) -
     assert talk(sandbox, "198.51.100.7", 1234) == "reset"
 
 
-def test_a_proxy_within_private_networks_is_not_reached(sandbox: Sandbox) -> None:
-    sandbox.update_network({"egress_proxy": {"address": "127.0.0.1:1080"}})
-    assert talk(sandbox, "198.51.100.7", 1234) == "reset"
+def test_a_proxy_within_private_networks_is_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(SandboxException, match=r"internal / denied IP range: 10\.0\.0\.1 resolves"):
+        sandbox.update_network({"egress_proxy": {"address": "10.0.0.1:1080"}})
+
+
+def test_a_proxy_is_spoken_to_within_tls(
+    sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Through another server, which shows the port of such a proxy."""
+    trusted = Trusted(tmp_path_factory.mktemp("trusted"))
+    context = trusted.context("proxy.test")
+    with SocksProxy("user", "secret", context) as secured:
+        server = SandboxServer(("--network-host-port", str(secured.port), "--pool", "0")).start()
+        try:
+            tls = {"server_name": "proxy.test", "ca_cert": trusted.file.read_text()}
+            proxy = {**via(secured), "tls": tls}
+            with Sandbox.create(network={"egress_proxy": proxy}, **server.sdk) as inside:
+                inside.files.write("/tmp/client.py", CLIENT)
+                assert talk(inside, "198.51.100.7", 1234) == "[198.51.100.7:1234] hello"
+                network = inside.get_info().network
+                assert network is not None
+                assert network["egress_proxy"]["tls"] == {"server_name": "proxy.test"}
+                for unproven in (True, {**tls, "server_name": "other.test"}):
+                    inside.update_network({"egress_proxy": {**via(secured), "tls": unproven}})
+                    assert talk(inside, "198.51.100.7", 1234) == "reset"
+        finally:
+            assert server.stop() == 0
 
 
 def test_the_password_is_not_told(sandbox: Sandbox, proxy: SocksProxy) -> None:
@@ -88,6 +113,13 @@ def test_the_password_is_not_told(sandbox: Sandbox, proxy: SocksProxy) -> None:
     ("network", "message"),
     [
         ({"egress_proxy": {"address": "proxy"}}, "Invalid egress proxy config"),
+        (
+            {"egress_proxy": {"address": "1.1.1.1:1", "tls": {"ca_cert": "none"}}},
+            "egress proxy CA certificate is not in PEM",
+        ),
+        ({"dns_servers": ["::1"]}, "invalid DNS server ::1"),
+        ({"dns_servers": ["dns.test"]}, "invalid DNS server dns.test"),
+        ({"dns_servers": ["1.1.1.1"] * 11}, "At most 10 DNS servers"),
         ({"deny_out": ["example.com"]}, "invalid denied CIDR example.com"),
         ({"allow_out": ["example.com"]}, "you must include 'ALL_TRAFFIC' in deny out"),
         ({"rules": {"a test": []}}, 'Rule domain "a test" is not a valid domain name.'),

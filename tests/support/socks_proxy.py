@@ -1,6 +1,7 @@
 """A SOCKS5 proxy that notes what it is asked for, and answers as the destination would."""
 
 import socket
+import ssl
 import threading
 from types import TracebackType
 from typing import Self
@@ -9,8 +10,11 @@ from typing import Self
 class SocksProxy:
     """Greets with the name of what was asked for, then echoes."""
 
-    def __init__(self, username: str = "", password: str = "") -> None:
+    def __init__(
+        self, username: str = "", password: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._tls = tls
         self._login = (username.encode(), password.encode())
         self.port: int = self._listener.getsockname()[1]
         self.asked: list[str] = []
@@ -36,6 +40,12 @@ class SocksProxy:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
+        if self._tls is not None:
+            try:
+                client = self._tls.wrap_socket(client, server_side=True)
+            except OSError:  # who does not believe us leaves
+                client.close()
+                return
         with client, client.makefile("rb") as stream:
             stream.read(2)
             method = stream.read(1)
@@ -48,6 +58,8 @@ class SocksProxy:
             client.sendall(f"[{target}] ".encode())
             while data := stream.read1(65536):
                 client.sendall(data)
+            if isinstance(client, ssl.SSLSocket):
+                client.unwrap()
 
     def _accepts(self, stream, client: socket.socket) -> bool:  # type: ignore[no-untyped-def]
         stream.read(1)

@@ -10,12 +10,11 @@ from capibara6_sandbox.network.policy import (
     ALL_TRAFFIC,
     DOMAINS_NEED_DENY_ALL,
     Policy,
-    PolicyError,
     Rules,
     Verdict,
     matches,
-    parse_proxy,
 )
+from capibara6_sandbox.network.proxies import PolicyError, ProxyTls, parse_proxy
 from capibara6_sandbox.network.reach import Mode, Reach
 
 ADDRESSES = st.ip_addresses(v=4).map(str)
@@ -139,3 +138,26 @@ def test_what_is_no_proxy_is_refused(
 ) -> None:
     with pytest.raises(PolicyError, match=message):
         parse_proxy(address, username, password)
+
+
+@pytest.mark.parametrize(
+    ("tls", "message"),
+    [
+        (ProxyTls("a b"), "is no host name"),
+        (ProxyTls("x" * 254), "is no host name"),
+        (ProxyTls(authorities="no PEM"), "is not in PEM"),
+        (ProxyTls(authorities="x" * 8193), "must not exceed 8192 bytes"),
+    ],
+)
+def test_what_is_no_tls_of_a_proxy_is_refused(tls: ProxyTls, message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
+        parse_proxy("proxy:1", tls=tls)
+
+
+def test_name_servers_are_open_under_a_list_of_names_only() -> None:
+    servers = ("9.9.9.9",)
+    closed = ("0.0.0.0/0",)
+    listed = Rules(Policy(("a.test",), closed, dns_servers=servers))
+    assert listed.decide("9.9.9.9") is Verdict.ALLOWED
+    assert listed.decide("8.8.8.8") is Verdict.DENIED
+    assert Rules(Policy((), closed, dns_servers=servers)).decide("9.9.9.9") is Verdict.DENIED

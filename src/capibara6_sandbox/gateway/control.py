@@ -28,7 +28,12 @@ from capibara6_sandbox.gateway.listing import (
 )
 from capibara6_sandbox.gateway.logs import LogCalls
 from capibara6_sandbox.gateway.metrics import MetricCalls
-from capibara6_sandbox.gateway.network_calls import NetworkCalls, policy_of
+from capibara6_sandbox.gateway.network_calls import (
+    NetworkCalls,
+    https_ports_of,
+    mask_of,
+    policy_of,
+)
 from capibara6_sandbox.gateway.secrets import SecretCalls
 from capibara6_sandbox.gateway.templates import TemplateCalls
 from capibara6_sandbox.gateway.volumes import VolumeCalls, resolve_mounts
@@ -140,7 +145,8 @@ class Control:
                 env=env,
                 secure=bool(body.secure) if secure is None else secure,
                 allow_public_traffic=public,
-                mask_request_host=(body.network and body.network.maskRequestHost) or "",
+                mask_request_host=mask_of(body.network),
+                https_ports=https_ports_of(body.network),
                 volumes=resolve_mounts(self._keeper.foundry.volumes, body.volumeMounts or []),
                 policy=policy_of(body.network, internet=body.allow_internet_access),
                 auto_pause=body.autoPause,

@@ -8,12 +8,20 @@ from capibara6_sandbox.gateway.bodies import Variables
 from capibara6_sandbox.gateway.volumes import MountBody
 
 FORKS_MAX: Final = 20
-_HOST: Final = r"^[A-Za-z0-9._\-\[\]:]*(:?\$\{PORT\})?$"  # in which ${PORT} stands for the port
 _LONGEST_S: Final = 100 * 365 * 24 * 3600  # of any lifetime, so that its end can be told
 
 Timeout = Annotated[int, Field(ge=1, le=_LONGEST_S)]
 # E2B takes a time below zero for "now".
 NewTimeout = Annotated[int, BeforeValidator(lambda s: max(s, 0) if isinstance(s, int) else s)]
+
+
+class ProxyTlsBody(BaseModel):
+    """How a SOCKS5 proxy is spoken to within TLS."""
+
+    model_config = ConfigDict(extra="ignore")
+    enabled: bool
+    serverName: str | None = None  # noqa: N815
+    caCert: str | None = None  # noqa: N815
 
 
 class ProxyBody(BaseModel):
@@ -23,6 +31,7 @@ class ProxyBody(BaseModel):
     address: str
     username: str | None = None
     password: str | None = None
+    tls: ProxyTlsBody | None = None
 
 
 class TransformBody(BaseModel):
@@ -47,6 +56,7 @@ class Egress(BaseModel):
     denyOut: list[str] | None = None  # noqa: N815
     rules: dict[str, list[RuleBody]] | None = None
     egressProxy: ProxyBody | None = None  # noqa: N815
+    dnsServers: list[str] | None = None  # noqa: N815
 
 
 class NetworkUpdate(Egress):
@@ -59,7 +69,8 @@ class Network(Egress):
     """Which traffic a sandbox may have, out and in."""
 
     allowPublicTraffic: bool | None = None  # noqa: N815 - names of the wire
-    maskRequestHost: Annotated[str, Field(max_length=253, pattern=_HOST)] | None = None  # noqa: N815
+    maskRequestHost: str | None = None  # noqa: N815
+    httpsPorts: list[int] | None = None  # noqa: N815 - whose services speak TLS themselves
 
 
 class AutoResume(BaseModel):

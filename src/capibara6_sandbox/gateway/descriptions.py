@@ -6,6 +6,7 @@ from typing import Any, Final
 from capibara6_sandbox.host.sandbox import Sandbox
 from capibara6_sandbox.isolation.limits import MIB
 from capibara6_sandbox.network.policy import HostRule, Policy
+from capibara6_sandbox.network.proxies import EgressProxy
 
 # Announces to clients which features of envd they may use; 0.6.4 enables every gate of SDK 2.63.
 ENVD_VERSION: Final = "0.6.4"
@@ -56,6 +57,7 @@ def detail(sandbox: Sandbox, domain: str) -> dict[str, Any]:
     found["network"] = describe_policy(request.policy) | {
         "allowPublicTraffic": request.allow_public_traffic,
         **({"maskRequestHost": request.mask_request_host} if request.mask_request_host else {}),
+        **({"httpsPorts": sorted(request.https_ports)} if request.https_ports else {}),
     }
     found["lifecycle"] = {
         "autoResume": request.auto_resume,
@@ -70,16 +72,27 @@ def timestamp(moment: datetime) -> str:
 
 
 def describe_policy(policy: Policy) -> dict[str, Any]:
-    """Return a policy in E2B's form, without the proxy's password."""
+    """Return a policy in E2B's form, without the proxy's password and authorities."""
     found: dict[str, Any] = {"allowOut": list(policy.allow_out), "denyOut": list(policy.deny_out)}
     if policy.rules:
         found["rules"] = {rule.host: _describe_rule(rule) for rule in policy.rules}
+    if policy.dns_servers is not None:
+        found["dnsServers"] = list(policy.dns_servers)
     if policy.proxy:
-        user = {"username": policy.proxy.username} if policy.proxy.username else {}
-        found["egressProxy"] = {"address": f"{policy.proxy.host}:{policy.proxy.port}", **user}
+        found["egressProxy"] = _describe_proxy(policy.proxy)
     return found
 
 
 def _describe_rule(rule: HostRule) -> list[dict[str, Any]]:
     """Return what the client gave: placeholders of secrets, and never their values."""
     return [] if rule.headers is None else [{"transform": {"headers": dict(rule.headers)}}]
+
+
+def _describe_proxy(proxy: EgressProxy) -> dict[str, Any]:
+    told: dict[str, Any] = {"address": f"{proxy.host}:{proxy.port}"}
+    if proxy.username:
+        told["username"] = proxy.username
+    if proxy.tls is not None:
+        name = proxy.tls.server_name
+        told["tls"] = {"enabled": True, **({"serverName": name} if name else {})}
+    return told

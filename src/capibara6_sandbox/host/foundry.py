@@ -221,6 +221,15 @@ class Foundry:
             return
         machine.egress_key = self._outlets.open(fds)
 
+    async def check_policy(self, policy: Policy) -> None:
+        """See whether a client can have a policy here.
+
+        Raises:
+            BadRequestError: its proxy is out of sandboxes' reach.
+        """
+        if self._outlets is not None and policy.proxy is not None:
+            await self._outlets.check(policy.proxy)
+
     async def apply_policy(
         self, machine: Machine, policy: Policy, own: Mapping[str, str] = MappingProxyType({})
     ) -> None:

@@ -147,9 +147,11 @@ class Keeper:
             origin: the machine that it shall be a live fork of.
 
         Raises:
+            BadRequestError: its policy cannot be had here.
             TooManySandboxesError: the server's limit is reached.
             StartError: this machine refused something.
         """
+        await self.foundry.check_policy(request.policy)
         running = sum(1 for sandbox in self._sandboxes.values() if sandbox.has_machine)
         if running + self._creating >= self._settings.sandboxes_max:
             raise TooManySandboxesError(
@@ -239,9 +241,11 @@ class Keeper:
         """Let a running sandbox reach what `policy` allows, from now on.
 
         Raises:
+            BadRequestError: the policy cannot be had here.
             NotFoundError, ConflictError: it has ended, or is paused.
             StartError: as of `Foundry.apply_policy`; what it may reach is as before.
         """
+        await self.foundry.check_policy(policy)
         async with sandbox.turn:
             if sandbox.state is State.PAUSED:
                 raise ConflictError(f"Sandbox {sandbox.id} is paused; resume it first")

@@ -216,6 +216,7 @@ def describe(sandbox: Sandbox, layers: tuple[str, ...]) -> SandboxRecord:
         env=sandbox.env,
         allow_public_traffic=request.allow_public_traffic,
         mask_request_host=request.mask_request_host,
+        https_ports=request.https_ports,
         volumes=request.volumes,
         policy=request.policy,
         auto_pause=request.auto_pause,

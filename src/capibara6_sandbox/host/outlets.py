@@ -13,13 +13,17 @@ from typing import Any, Final
 
 import structlog
 
-from capibara6_sandbox.errors import StartError
+from capibara6_sandbox.errors import BadRequestError, StartError
 from capibara6_sandbox.host.authority import Authority
 from capibara6_sandbox.host.egress import EgressProcess, NetworkSettings
 from capibara6_sandbox.host.secret_store import SecretStore
 from capibara6_sandbox.host.signing import CertificateError, Signed
 from capibara6_sandbox.host.zygotes import ZygoteError
-from capibara6_sandbox.network.policy import NOTHING, Policy
+from capibara6_sandbox.network.dialling import leads_to
+from capibara6_sandbox.network.policy import NOTHING, Policy, parse_networks
+from capibara6_sandbox.network.proxies import EgressProxy
+from capibara6_sandbox.network.reach import Reach
+from capibara6_sandbox.network.resolver import Resolver, host_servers
 from capibara6_sandbox.network.transforms import Transforms, is_host, secret_names
 
 CERTIFICATES_MAX: Final = 256  # of one sandbox: each costs this process 10 ms
@@ -48,6 +52,7 @@ class Outlets:
 
     def __init__(self, settings: NetworkSettings, secrets: SecretStore) -> None:
         self._settings = settings
+        self._reach = Reach(settings.mode, parse_networks(settings.opened))
         self._secrets = secrets
         self._outlets: dict[int, _Outlet] = {}
         self._keys = 0
@@ -67,6 +72,24 @@ class Outlets:
         await process.start(self._settings)
         self._process = process
         self._started_at = asyncio.get_running_loop().time()
+
+    async def check(self, proxy: EgressProxy) -> None:
+        """See whether sandboxes may reach a proxy, as far as that can be told now.
+
+        Raises:
+            BadRequestError: it leads nowhere, or to where they may not.
+        """
+        settings = self._settings
+        resolver = Resolver(settings.servers or host_servers())
+        found, shown = await leads_to(proxy.host, proxy.port, resolver, settings.host_ports)
+        if not found:
+            text = f'resolve egress proxy host "{proxy.host}": there is no such host'
+            raise BadRequestError(f"Invalid egress proxy config: {text}")
+        for address in found if not shown else ():
+            if not self._reach.covers(address):
+                text = "egress proxy endpoint resolves to an internal / denied IP range"
+                text += f": {proxy.host} resolves to {address}"
+                raise BadRequestError(f"Invalid egress proxy config: {text}")
 
     def open(self, fds: Sequence[int]) -> int:
         """Take a sandbox's uplink, closed for all until `apply`; return its key."""

@@ -100,6 +100,7 @@ class SandboxRecord(BaseModel):
     env: dict[str, str]
     allow_public_traffic: bool
     mask_request_host: str = ""
+    https_ports: frozenset[int] = frozenset()
     volumes: tuple[VolumeMount, ...] = ()
     policy: Policy = EVERYTHING
     auto_pause: bool

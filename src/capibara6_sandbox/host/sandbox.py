@@ -41,6 +41,7 @@ class Request:
     env: Mapping[str, str] = field(default_factory=dict)
     secure: bool = True
     allow_public_traffic: bool = True
+    https_ports: frozenset[int] = frozenset()  # whose services speak TLS themselves
     mask_request_host: str = ""  # the Host header that services see; "" leaves it as it came
     volumes: tuple[VolumeMount, ...] = ()
     policy: Policy = EVERYTHING  # what it may reach
@@ -124,6 +125,7 @@ class Sandbox:
             secure=bool(record.envd_access_token),
             allow_public_traffic=record.allow_public_traffic,
             mask_request_host=record.mask_request_host,
+            https_ports=record.https_ports,
             volumes=record.volumes,
             policy=record.policy,
             auto_pause=record.auto_pause,

@@ -6,12 +6,15 @@ inside to trust, to slow down or to leave behind, and bytes pass through no proc
 """
 
 import asyncio
+import functools
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.isolation.uplink import OWN_ADDRESS
+from capibara6_sandbox.network.streams import PlainStream, Stream, TlsStream
 
 TUNNELS_MAX: Final = 512  # of one sandbox at a time
 CONNECT_TIMEOUT_S: Final = 30.0
@@ -41,6 +44,7 @@ class Tunnel:
 
     def __init__(self, connected: socket.socket, forget: Callable[["Tunnel"], None]) -> None:
         self._socket = connected
+        self._stream: Stream = PlainStream(connected)
         self._forget = forget
         self.cut_off = False  # whether the sandbox ended under it: then what came is not complete
 
@@ -57,7 +61,7 @@ class Tunnel:
         Raises:
             OSError: the connection was reset.
         """
-        return await asyncio.get_running_loop().sock_recv(self._socket, READ_BYTES)
+        return await self._stream.receive(READ_BYTES)
 
     async def send(self, data: bytes) -> None:
         """Send, and wait until the system has taken all of it.
@@ -65,7 +69,18 @@ class Tunnel:
         Raises:
             OSError: the service has closed the connection.
         """
-        await asyncio.get_running_loop().sock_sendall(self._socket, data)
+        await self._stream.send(data)
+
+    async def secure(self) -> None:
+        """Speak TLS with the service, whoever it says it is: inside there is nobody else.
+
+        Raises:
+            OSError, TimeoutError: it speaks something else.
+        """
+        secured = TlsStream(self._stream, _believe_anybody(), "localhost")
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await secured.shake_hands()
+        self._stream = secured
 
     def cut(self) -> None:
         """End both directions now; whoever waits for the service sees its end."""
@@ -136,3 +151,12 @@ class Tunnels:
         self._ended = True
         for tunnel in tuple(self._open):
             tunnel.cut()
+
+
+@functools.cache
+def _believe_anybody() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return context

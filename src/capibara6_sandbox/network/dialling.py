@@ -6,11 +6,11 @@ import errno
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from capibara6_sandbox.network.policy import EgressProxy
+from capibara6_sandbox.network.proxies import EgressProxy
 from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME, Reach
 from capibara6_sandbox.network.relay import break_off_at_death, part, reset
 from capibara6_sandbox.network.resolver import Resolver
@@ -39,6 +39,15 @@ class Outer:
     socket: socket.socket
     stream: Stream  # over the socket, within TLS where its proxy wants that
     plain: bool  # whether bytes pass through the socket as they are
+
+
+async def leads_to(
+    host: str, port: int, resolver: Resolver, host_ports: Collection[int]
+) -> tuple[list[str], bool]:
+    """Return the addresses of a name or address, and whether they are what this host shows."""
+    if host in (HOST_ADDRESS, HOST_NAME) and port in host_ports:
+        return ["127.0.0.1"], True
+    return ([host] if _is_address(host) else await resolver.addresses(host)), False
 
 
 class Dialler:
@@ -83,10 +92,8 @@ class Dialler:
 
     async def _targets(self, host: str, port: int) -> list[tuple[str, int]]:
         around = self._around
-        if host in (HOST_ADDRESS, HOST_NAME) and port in around.host_ports:
-            return [("127.0.0.1", port)]
-        found = [host] if _is_address(host) else await around.resolver.addresses(host)
-        return [(target, port) for target in found if around.reach.covers(target)]
+        found, shown = await leads_to(host, port, around.resolver, around.host_ports)
+        return [(target, port) for target in found if shown or around.reach.covers(target)]
 
     async def _through(
         self, outer: socket.socket, proxy: EgressProxy, host: str, port: int

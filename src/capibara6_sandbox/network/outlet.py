@@ -18,11 +18,11 @@ from capibara6_sandbox.network.interception import Interception
 from capibara6_sandbox.network.policy import (
     NAMED_PORTS,
     NOTHING,
-    EgressProxy,
     Policy,
     Rules,
     Verdict,
 )
+from capibara6_sandbox.network.proxies import EgressProxy
 from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME
 from capibara6_sandbox.network.relay import (
     Allowance,

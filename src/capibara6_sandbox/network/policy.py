@@ -10,38 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from capibara6_sandbox.network.proxies import EgressProxy, PolicyError, ProxyTls
+
 ALL_TRAFFIC: Final = "0.0.0.0/0"
 NAMED_PORTS: Final = frozenset({80, 443})  # where a connection's first bytes tell a name
 ENTRIES_MAX: Final = 1_000
-CREDENTIAL_BYTES_MAX: Final = 255  # RFC 1929
+NAME_SERVERS_MAX: Final = 10
 
 DOMAINS_NEED_DENY_ALL: Final = (
     "When specifying allowed domains in allow out, you must include 'ALL_TRAFFIC' in deny out to "
     "block all other traffic."
 )
-
-
-class PolicyError(ValueError):
-    """A policy that cannot be; the message is E2B's where it has one."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyTls:
-    """How a proxy is spoken to within TLS."""
-
-    server_name: str = ""  # which its certificate must bear; "": its host
-    authorities: str = ""  # in PEM, in the place of those that this host trusts
-
-
-@dataclass(frozen=True, slots=True)
-class EgressProxy:
-    """A SOCKS5 proxy through which a sandbox's connections go, after the policy has decided."""
-
-    host: str
-    port: int
-    username: str = ""
-    password: str = field(default="", repr=False)  # in no log
-    tls: ProxyTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +40,7 @@ class Policy:
     internet: bool | None = None  # False: as if everything were denied
     proxy: EgressProxy | None = None
     rules: tuple[HostRule, ...] = ()
+    dns_servers: tuple[str, ...] | None = None  # reached under a list of allowed names; None: none
 
 
 def restore(told: Mapping[str, Any]) -> Policy:
@@ -73,6 +53,7 @@ def restore(told: Mapping[str, Any]) -> Policy:
         told["internet"],
         EgressProxy(**{**proxy, "tls": ProxyTls(**tls) if tls else None}) if proxy else None,
         rules,
+        None if told["dns_servers"] is None else tuple(told["dns_servers"]),
     )
 
 
@@ -107,6 +88,11 @@ class Rules:
         addresses = [entry for entry in policy.allow_out if _is_address(entry)]
         self._allowed = [_network(entry, "allowed address") for entry in addresses]
         self._names = [e.lower() for e in policy.allow_out if not _is_address(e)]
+        servers = [_name_server(entry) for entry in policy.dns_servers or ()]
+        if len(servers) > NAME_SERVERS_MAX:
+            raise PolicyError(f"At most {NAME_SERVERS_MAX} DNS servers can be given.")
+        if self._names:
+            self._allowed += servers
         if self._names and ALL_TRAFFIC not in denied:
             raise PolicyError(DOMAINS_NEED_DENY_ALL)
         if policy.internet is False:
@@ -153,25 +139,6 @@ def matches(name: str, pattern: str) -> bool:
     return pattern.startswith("*.") and len(pattern) > 2 and name.endswith(pattern[1:])
 
 
-def parse_proxy(address: str, username: str = "", password: str = "") -> EgressProxy:
-    """Read a proxy as clients write it.
-
-    Raises:
-        PolicyError: it cannot be one.
-    """
-    host, colon, port = address.strip().lower().rpartition(":")
-    if not colon or not host.strip():
-        raise PolicyError("egress proxy address must be in host:port form")
-    if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-        raise PolicyError(f'egress proxy port "{port[:80]}" is not a valid 1-65535 value')
-    if password and not username:
-        raise PolicyError("egress proxy password must be empty when username is empty")
-    for what, text in (("username", username), ("password", password)):
-        if len(text.encode()) > CREDENTIAL_BYTES_MAX:
-            raise PolicyError(f"egress proxy {what} must not exceed {CREDENTIAL_BYTES_MAX} bytes")
-    return EgressProxy(host.strip(), int(port), username, password)
-
-
 def parse_networks(entries: Iterable[str]) -> list[ipaddress.IPv4Network]:
     """Read addresses and CIDR blocks.
 
@@ -188,6 +155,13 @@ def _is_address(entry: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _name_server(entry: str) -> ipaddress.IPv4Network:
+    try:
+        return ipaddress.IPv4Network(ipaddress.IPv4Address(entry))
+    except ValueError:
+        raise PolicyError(f"invalid DNS server {entry[:80]}: an IPv4 address is needed") from None
 
 
 def _network(entry: str, what: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -4,7 +4,7 @@ import errno
 import ipaddress
 from typing import Final
 
-from capibara6_sandbox.network.policy import EgressProxy
+from capibara6_sandbox.network.proxies import EgressProxy
 from capibara6_sandbox.network.streams import Stream, receive_exactly
 
 _VERSION, _CONNECT = 5, 1

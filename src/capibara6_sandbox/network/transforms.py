@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from capibara6_sandbox.network.policy import HostRule, PolicyError
+from capibara6_sandbox.network.policy import HostRule
+from capibara6_sandbox.network.proxies import PolicyError
 
 HOSTS_MAX: Final = 10
 HEADERS_MAX: Final = 20

@@ -35,10 +35,22 @@ async def preview(scope: Scope, receive: Receive, send: Send) -> None:
         refusal = pages.sandbox_not_found(sandbox.id, headers)
     else:
         with tunnel:
+            if port in sandbox.request.https_ports and not await _secured(tunnel):
+                refused = "it does not speak TLS"
+                await pages.service_broke_off(sandbox.id, refused, headers)(scope, receive, send)
+                return
             request = preview_request(scope, port, sandbox.request.mask_request_host)
             await _exchange(scope, receive, send, tunnel, request)
         return
     await refusal(scope, receive, send)
+
+
+async def _secured(tunnel: Tunnel) -> bool:
+    try:
+        await tunnel.secure()
+    except (OSError, TimeoutError):
+        return False
+    return True
 
 
 async def _exchange(
