@@ -5,6 +5,7 @@ Every one acts with the rights of the user it names. The contents of files are i
 
 import asyncio
 import contextlib
+import itertools
 import os
 import stat
 from typing import Any
@@ -17,6 +18,8 @@ from capibara6_guest.users import User, acting_as, find_user
 from capibara6_guest.wire import CallError
 
 LIST_ENTRIES_MAX = 100_000
+_AT_ONCE = 512  # entries, before other calls get their turn
+_REMOVALS_MAX = 1_000_000  # turns
 
 
 async def stat_entry(call: Call) -> dict[str, Any]:
@@ -39,16 +42,19 @@ async def list_directory(call: Call) -> dict[str, Any]:
     pending = [(path, 1)]
     while pending:
         directory, level = pending.pop()
-        found = _listed(directory, user, reader, root=level == 1)
-        if len(entries) + len(found) > LIST_ENTRIES_MAX:
+        names = _names(directory, user, LIST_ENTRIES_MAX + 1 - len(entries), root=level == 1)
+        if len(entries) + len(names) > LIST_ENTRIES_MAX:
             raise CallError(
-                "resource_exhausted",
+                "invalid_argument",  # clients take resource_exhausted for a rate limit
                 f"'{path}' holds more than {LIST_ENTRIES_MAX} entries; list it in parts",
             )
-        entries.extend(found)
-        if level < depth:
-            pending.extend((e["path"], level + 1) for e in found if _is_own_directory(e))
-        await asyncio.sleep(0)  # a large tree must not hold up other calls
+        for start in range(0, len(names), _AT_ONCE):
+            found = _described_all(directory, names[start : start + _AT_ONCE], user, reader)
+            entries.extend(found)
+            if level < depth:
+                pending.extend((e["path"], level + 1) for e in found if _is_own_directory(e))
+            await asyncio.sleep(0)  # a large directory must not hold up other calls
+        await asyncio.sleep(0)  # nor many small ones
     entries.sort(key=lambda entry: entry["path"].split("/"))
     return {"entries": entries}
 
@@ -110,21 +116,27 @@ def _described(path: str, user: User) -> dict[str, Any]:
         return EntryReader().describe(path)
 
 
-def _listed(directory: str, user: User, reader: EntryReader, *, root: bool) -> list[dict[str, Any]]:
-    """Describe what one directory holds; what vanishes meanwhile is left out."""
-    found = []
+def _names(directory: str, user: User, most: int, *, root: bool) -> list[str]:
+    """Return the names in one directory, `most` of them at most."""
     with reported(f"cannot list '{directory}'"), acting_as(user):
         try:
-            names = os.listdir(directory)
+            with os.scandir(directory) as found:
+                return [entry.name for entry in itertools.islice(found, most)]
         except (FileNotFoundError, PermissionError):
             if root:
                 raise
             return []  # below the root, what is closed to the user is listed but not entered
+
+
+def _described_all(
+    directory: str, names: list[str], user: User, reader: EntryReader
+) -> list[dict[str, Any]]:
+    """Describe entries of one directory; what vanishes meanwhile is left out."""
+    found = []
+    with reported(f"cannot list '{directory}'"), acting_as(user):
         for name in names:
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 found.append(reader.describe(os.path.join(directory, name)))
-            except FileNotFoundError:
-                continue
     return found
 
 
@@ -133,26 +145,37 @@ def _is_own_directory(entry: dict[str, Any]) -> bool:
 
 
 async def _remove_tree(root: str, user: User, action: str) -> None:
-    """Remove a directory, depth first, giving way to other calls after each directory."""
+    """Remove a directory, depth first, giving way to other calls now and then."""
     pending = [root]
-    while pending:
+    for _ in range(_REMOVALS_MAX):
+        if not pending:
+            return
+        inner: list[str] = []
+        gone = True
         with reported(action), acting_as(user), contextlib.suppress(FileNotFoundError):
-            inner = _remove_files(pending[-1])
-            if inner:
-                pending.extend(inner)
-                continue
-            os.rmdir(pending[-1])
-        pending.pop()
+            inner, gone = _remove_some(pending[-1])
+        if gone:
+            pending.pop()
+        pending.extend(inner)
         await asyncio.sleep(0)
+    raise CallError("resource_exhausted", f"{action}: it is filled as fast as it is emptied")
 
 
-def _remove_files(directory: str) -> list[str]:
-    """Remove everything in a directory but its directories, and return those."""
-    inner = []
+def _remove_some(directory: str) -> tuple[list[str], bool]:
+    """Remove some of a directory's files, or the directory if it has nothing in it.
+
+    Returns:
+        Directories in it, which are to be removed first, and whether it is gone.
+    """
+    inner, removed = [], 0
     with os.scandir(directory) as entries:
-        for entry in entries:
+        for entry in itertools.islice(entries, _AT_ONCE):
             if entry.is_dir(follow_symlinks=False):
                 inner.append(entry.path)
             else:
                 os.unlink(entry.path)
-    return inner
+                removed += 1
+    if inner or removed:
+        return inner, False
+    os.rmdir(directory)
+    return [], True

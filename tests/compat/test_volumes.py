@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from e2b import Secret, Volume
+from e2b import InvalidArgumentException, Secret, Volume, VolumeException
 from e2b.exceptions import NotFoundException, SandboxException, SecretNotFoundException
 from e2b_code_interpreter import Sandbox
 
@@ -115,6 +115,24 @@ def test_a_volume_is_mounted_where_only_root_may_write(volume: Volume, path: str
         with Sandbox.create(template, volume_mounts={path: volume}) as sandbox:
             sandbox.files.write(f"{path}/{template}.txt", "mine")
             assert sandbox.commands.run(f"cat {path}/base.txt").stdout == "mine"
+
+
+def test_names_that_are_no_text_are_listed(volume: Volume) -> None:
+    with Sandbox.create("base", volume_mounts={"/mnt/v": volume}) as sandbox:
+        sandbox.commands.run(r"cd /mnt/v && touch $'a\xff' && ln -s $'to\xfe' link")
+        assert [entry.name for entry in volume.list("/")] == ["a\N{REPLACEMENT CHARACTER}", "link"]
+
+
+@pytest.mark.timeout(180)
+def test_a_directory_of_very_many_is_refused_and_removed(volume: Volume) -> None:
+    with Sandbox.create("base", volume_mounts={"/mnt/v": volume}) as sandbox:
+        sandbox.commands.run("mkdir /mnt/v/many; cd /mnt/v/many; seq 100001 | xargs touch")
+        with pytest.raises(VolumeException, match="more than 100,000 entries"):
+            volume.list("/many")
+        with pytest.raises(InvalidArgumentException, match="more than 100000 entries"):
+            sandbox.files.list("/mnt/v/many")
+        sandbox.files.remove("/mnt/v/many")
+        assert volume.list("/") == []
 
 
 def test_a_volume_is_there_again_after_a_pause(volume: Volume) -> None:

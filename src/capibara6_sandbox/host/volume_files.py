@@ -6,6 +6,7 @@ on. All of it blocks: call it in a thread.
 """
 
 import errno
+import itertools
 import os
 import shutil
 import stat
@@ -61,9 +62,11 @@ class VolumeFiles:
         return found
 
     def _list(self, folder: int, path: str, depth: int, found: list[dict[str, Any]]) -> None:
-        for name in sorted(os.listdir(folder)):
-            if len(found) >= ENTRIES_MAX:
-                raise BadRequestError(f"{path}: more than {ENTRIES_MAX:,} entries; list less")
+        with os.scandir(folder) as entries:
+            names = [e.name for e in itertools.islice(entries, ENTRIES_MAX + 1 - len(found))]
+        if len(found) + len(names) > ENTRIES_MAX:
+            raise BadRequestError(f"{path}: more than {ENTRIES_MAX:,} entries; list less")
+        for name in sorted(names):
             try:
                 fd = linux.open_beneath(folder, name, _LOOK)
             except FileNotFoundError:
@@ -190,10 +193,11 @@ class VolumeFiles:
             os.fchmod(fd, attributes.mode & 0o777)
 
     def _describe(self, path: str, status: os.stat_result, target: str | None) -> dict[str, Any]:
+        told = _text(path)
         entry = {
-            "name": os.path.basename(path) or "/",
+            "name": os.path.basename(told) or "/",
             "type": _kind(status.st_mode),
-            "path": path,
+            "path": told,
             "size": status.st_size,
             "mode": stat.S_IMODE(status.st_mode),
             "uid": self._owner(status.st_uid, os.geteuid()),
@@ -256,7 +260,12 @@ def _kind(mode: int) -> str:
 def _target(fd: int) -> str | None:
     if not stat.S_ISLNK(os.fstat(fd).st_mode):
         return None
-    return os.readlink("", dir_fd=fd)
+    return _text(os.readlink("", dir_fd=fd))
+
+
+def _text(path: str) -> str:
+    """Return a path as replies can hold it: what is no UTF-8 in it is replaced."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _moment(seconds: float) -> str:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Mapping
 
@@ -13,6 +14,7 @@ from capibara6_sandbox.gateway.envd.errors import plain_error_response
 from capibara6_sandbox.gateway.envd.sandbox import sandbox_of
 
 TOKEN_HEADER = "X-Access-Token"  # noqa: S105 - the name of a header
+_MOMENT = re.compile(r"-?[0-9]{1,18}")  # Unix seconds
 SIGNED_OPERATIONS = {"GET": "read", "HEAD": "read", "POST": "write"}
 
 
@@ -76,7 +78,7 @@ def signature_matches(query: Mapping[str, str], operation: str, token: str) -> b
             whose token matches is meant.
     """
     expiration = query.get("signature_expiration")
-    if expiration is not None and not expiration.removeprefix("-").isdecimal():
+    if expiration is not None and not _MOMENT.fullmatch(expiration):
         return False
     expected = _signature(
         query.get("path", ""), operation, query.get("username", ""), token, expiration

@@ -126,7 +126,8 @@ def _timeout_s(header: str) -> float | None:
 
 def _keepalive_s(request: Request) -> float:
     header = request.headers.get("Keepalive-Ping-Interval", "")
-    return float(header) if header.isdecimal() and 0 < int(header) < 86_400 else KEEPALIVE_S
+    given = header.isdecimal() and len(header) <= 5 and int(header) > 0
+    return float(header) if given else KEEPALIVE_S
 
 
 async def _in_time(

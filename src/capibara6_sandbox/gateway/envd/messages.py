@@ -11,6 +11,8 @@ from typing import Any
 
 from capibara6_guest.wire import CallError
 
+_DIGITS_MAX = 10
+
 
 class Message:
     """One message; its methods raise `CallError` invalid_argument for a value of another type."""
@@ -49,7 +51,7 @@ class Message:
         value = self._value(name)
         if value is None:
             return default
-        if isinstance(value, str) and value.isdecimal():
+        if isinstance(value, str) and value.isdecimal() and len(value) <= _DIGITS_MAX:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
             raise _wrong(name, "a whole number from 0 to 4294967295", value)

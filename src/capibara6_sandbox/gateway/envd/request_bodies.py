@@ -11,6 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from capibara6_guest.wire import CallError
 
 PIECE_BYTES_MAX = 256 * 1024
+_HEADER_BYTES_MAX = 16 * 1024  # with the longest path there can be, percent-encoded
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -98,7 +99,11 @@ class _FormEvents:
             "on_part_end": self._end_part,
             "on_end": self._end,
         }
-        return MultipartParser(options[b"boundary"], callbacks)  # type: ignore[arg-type]
+        return MultipartParser(
+            options[b"boundary"],
+            callbacks,  # type: ignore[arg-type]
+            max_header_size=_HEADER_BYTES_MAX,
+        )
 
     def _add_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]
