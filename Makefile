@@ -11,7 +11,7 @@ DATA ?= examples/birdstrikes/birdstrikes.csv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11
 
-.PHONY: run test check format bench extras lock clean help
+.PHONY: run test check format bench compatibility extras lock clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -36,6 +36,9 @@ format: $(VENV)/dev.stamp ## Format the code
 
 bench: $(VENV)/dev.stamp ## Measure the sandbox through the published SDK
 	$(BIN)/python bench/sandbox.py
+
+compatibility: $(VENV)/dev.stamp ## Write docs/E2B_COMPATIBILITY.md anew from what the tests call
+	$(BIN)/python scripts/compatibility.py --record
 
 extras: ## Install what optional features and their tests need (Debian and Ubuntu; asks for root)
 	@sh scripts/extras.sh

@@ -5,6 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from e2b_code_interpreter import AsyncSandbox, Sandbox
 
+from support.e2b_surface.recording import (  # noqa: F401 - hooks
+    pytest_runtest_call,
+    pytest_runtest_setup,
+    pytest_sessionfinish,
+)
 from support.sandbox_server import SandboxServer
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support.javascript import installed, outcomes
+from support.e2b_surface import claims, node_methods
+from support.e2b_surface.recording import hold
+from support.javascript import Outcome, installed, outcomes
 from support.sandbox_server import SandboxServer
 
 FOLDER = Path(__file__).parent / "js"
@@ -23,16 +25,27 @@ NEED_CGROUPS = {
 
 
 @pytest.fixture(scope="module")
-def reports(sandbox_server: SandboxServer) -> dict[str, dict[str, str]]:
+def reports(sandbox_server: SandboxServer) -> dict[str, dict[str, Outcome]]:
     """What each script has reported, filled as tests ask for it."""
     del sandbox_server
     return {}
 
 
+@pytest.fixture(scope="module")
+def methods() -> set[claims.Method]:
+    """Every method of the JS SDK and every command of the CLI."""
+    packages = installed(FOLDER)
+    return node_methods.methods(packages) | node_methods.commands(packages)
+
+
 @pytest.mark.timeout(420)  # the first one installs the packages
 @pytest.mark.parametrize(("script", "name"), TESTS)
 def test_js(
-    sandbox_server: SandboxServer, reports: dict[str, dict[str, str]], script: str, name: str
+    sandbox_server: SandboxServer,
+    reports: dict[str, dict[str, Outcome]],
+    methods: set[claims.Method],
+    script: str,
+    name: str,
 ) -> None:
     if script not in reports:
         server = sandbox_server.environ | {"E2B_VOLUME_API_URL": sandbox_server.url}
@@ -40,4 +53,10 @@ def test_js(
     assert name in reports[script], f"{script} did not run {name!r}"
     if (script, name) in NEED_CGROUPS and not sandbox_server.cgroups():
         pytest.skip("needs cgroups: usage is not measured and variables not carried without")
-    assert reports[script][name] == ""
+    assert reports[script][name].failure == ""
+    called = claims.methods_among(reports[script][name].calls, methods)
+    hold(f"tests/compat/js/{script}::{name}", called)
+
+
+def test_every_method_and_command_is_in_the_table(methods: set[claims.Method]) -> None:
+    assert methods == {known for known in claims.read() if known[0] in ("js", "cli")}

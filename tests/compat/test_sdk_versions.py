@@ -102,7 +102,8 @@ def _python(interpreter: str, environment: dict[str, str]) -> Report:
 
 
 def _javascript(packages: Path, environment: dict[str, str]) -> Report:
-    return outcomes(FOLDER / "scenario.test.mjs", packages, environment)
+    told = outcomes(FOLDER / "scenario.test.mjs", packages, environment)
+    return {name: outcome.failure for name, outcome in told.items()}
 
 
 def test_both_languages_tell_the_same_parts() -> None:

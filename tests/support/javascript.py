@@ -2,10 +2,12 @@
 
 import functools
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -53,26 +55,36 @@ def _install(packages: Path, folder: Path) -> None:
         Path(aside).mkdir()  # for the context's own end
 
 
-def outcomes(script: Path, packages: Path, server: dict[str, str]) -> dict[str, str]:
-    """Run a script of `node:test` beside installed packages.
+@dataclass(frozen=True)
+class Outcome:
+    """How a test of `node:test` went."""
 
-    Returns:
-        The failure of each test by its name; an empty text for one that passed.
-    """
+    failure: str  # an empty text if it passed
+    calls: frozenset[str]  # what the script `calls.mjs` beside it, if there is one, has noted
+
+
+def outcomes(script: Path, packages: Path, server: dict[str, str]) -> dict[str, Outcome]:
+    """Run a script of `node:test` beside installed packages; return how each of its tests went."""
     with tempfile.TemporaryDirectory() as folder:
         for source in script.parent.glob("*.mjs"):
             shutil.copy(source, folder)
         Path(folder, "node_modules").symlink_to(packages / "node_modules")
+        noted = Path(folder, "calls.json")
+        notes = ("--import", "./calls.mjs") if Path(folder, "calls.mjs").exists() else ()
         ended = subprocess.run(
-            [program("node"), "--test-reporter=junit", script.name],
+            [program("node"), *notes, "--test-reporter=junit", script.name],
             cwd=folder,
-            env=_environment() | server | {"HOME": folder},
+            env=_environment() | server | {"HOME": folder, "E2B_TEST_CALLS": str(noted)},
             capture_output=True,
             text=True,
             timeout=SCRIPT_TIMEOUT_S,
             check=False,
         )
-    return _parsed(ended.stdout, ended.stderr)
+        calls = json.loads(noted.read_text()) if noted.exists() else {}
+    failures = _parsed(ended.stdout, ended.stderr)
+    return {
+        name: Outcome(failure, frozenset(calls.get(name, ()))) for name, failure in failures.items()
+    }
 
 
 def _environment() -> dict[str, str]:

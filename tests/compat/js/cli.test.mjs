@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
@@ -10,9 +11,15 @@ import { ROOT, withSandbox } from './sandboxes.mjs'
 const CLI = fileURLToPath(new URL('./node_modules/@e2b/cli/dist/index.js', import.meta.url))
 
 /** Run E2B's CLI; answers with its exit status and output, and feeds it `input`. */
-function e2b(args, input = '') {
+const e2b = (args, input = '') => run(process.execPath, [CLI, ...args], input)
+
+/** The same in a terminal of its own. */
+const inTerminal = (args, input) =>
+  run('python3', ['-c', 'import pty, sys; pty.spawn(sys.argv[1:])', process.execPath, CLI, ...args], input)
+
+function run(program, args, input) {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [CLI, ...args], { timeout: 60_000 }, (failure, stdout, stderr) =>
+    const child = execFile(program, args, { timeout: 60_000 }, (failure, stdout, stderr) =>
       resolve({ status: failure ? failure.code : 0, stdout, stderr }),
     )
     child.stdin.end(input)
@@ -130,4 +137,56 @@ test('template list', async () => {
   const { status, stdout, stderr } = await e2b(['template', 'list', '--format', 'json'])
   assert.equal(status, 0, stderr)
   assert.ok(JSON.parse(stdout).some(({ aliases }) => aliases.includes('base')))
+})
+
+test('snapshots are made listed and deleted', () =>
+  withSandbox(async ({ sandboxId }) => {
+    const made = await e2b(['sandbox', 'snapshot', 'create', sandboxId])
+    assert.equal(made.status, 0, made.stderr)
+    const snapshotId = made.stdout.match(/Created snapshot (\S+) /)[1]
+    const ids = async () => {
+      const { stdout } = await e2b(['sandbox', 'snapshot', 'list', '--format', 'json'])
+      return JSON.parse(stdout).map((snapshot) => snapshot.snapshotId)
+    }
+    assert.ok((await ids()).includes(snapshotId))
+    assert.equal((await e2b(['sandbox', 'snapshot', 'delete', snapshotId])).status, 0)
+    assert.ok(!(await ids()).includes(snapshotId))
+  }))
+
+test('a terminal is connected', () =>
+  withSandbox(async ({ sandboxId }) => {
+    const { status, stdout } = await inTerminal(
+      ['sandbox', 'connect', sandboxId],
+      'echo $((6 * 7)) told\nexit\n',
+    )
+    assert.equal(status, 0)
+    assert.match(stdout, /42 told/)
+  }))
+
+test('files of a template are made and migrated', async () => {
+  const options = ['--name', 'made', '--language', 'python-sync']
+  assert.equal((await e2b(['template', 'init', ...options])).status, 0)
+  assert.match(await readFile('made/template.py', 'utf8'), /Template/)
+  await writeFile('e2b.Dockerfile', 'FROM e2bdev/base\nRUN true\n')
+  assert.equal((await e2b(['template', 'migrate', ...options])).status, 0)
+  assert.match(await readFile('template.py', 'utf8'), /run_cmd/)
+})
+
+test('nobody is logged in and nobody has to be', async () => {
+  assert.match((await e2b(['auth', 'info'])).stdout, /Not logged in/)
+  assert.equal((await e2b(['auth', 'logout'])).status, 0)
+})
+
+test('a template of a Dockerfile is made published and deleted', async () => {
+  const name = `cli-${process.pid}`
+  await writeFile('Dockerfile', 'FROM e2bdev/base\nRUN echo built > /home/user/built\n')
+  const made = await e2b(['template', 'create', name])
+  assert.equal(made.status, 0, made.stderr + made.stdout)
+  const sandbox = await Sandbox.create(name, { timeoutMs: 60_000 })
+  assert.equal(await sandbox.files.read('/home/user/built'), 'built\n')
+  await sandbox.kill()
+  assert.equal((await e2b(['template', 'publish', '--yes', name])).status, 0)
+  assert.equal((await e2b(['template', 'unpublish', '--yes', name])).status, 0)
+  const gone = await e2b(['template', 'delete', '--yes', name])
+  assert.equal(gone.status, 0, gone.stderr + gone.stdout)
 })

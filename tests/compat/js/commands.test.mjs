@@ -116,3 +116,13 @@ test('large output arrives whole', () =>
     const { stdout } = await commands.run('head -c 20000000 /dev/zero | tr "\\0" x')
     assert.equal(stdout.length, 20_000_000)
   }))
+
+test('the input of a command is closed by its number', () =>
+  withSandbox(async ({ commands }) => {
+    const handle = await commands.run('cat; echo end', { background: true, stdin: true })
+    await commands.closeStdin(handle.pid)
+    assert.equal((await handle.wait()).stdout, 'end\n')
+    const sleeper = await commands.run('sleep 100', { background: true })
+    assert.equal(await sleeper.kill(), true)
+    await assert.rejects(sleeper.wait(), CommandExitError)
+  }))

@@ -109,3 +109,25 @@ test('a host name is given for a port', () =>
   withSandbox(async (sandbox) => {
     assert.match(sandbox.getHost(3000), new RegExp(`^3000-${sandbox.sandboxId}\\.`))
   }))
+
+test('a sandbox is described in full and paused by its older name', () =>
+  withSandbox(async (sandbox) => {
+    const full = await Sandbox.getFullInfo(sandbox.sandboxId)
+    assert.equal(full.sandboxId, sandbox.sandboxId)
+    assert.equal(await sandbox.betaPause(), true)
+    await sandbox.connect()
+    assert.equal(await sandbox.isRunning(), true)
+  }))
+
+test('network rules are changed', () =>
+  withSandbox(async (sandbox) => {
+    await sandbox.updateNetwork({ denyOut: ['0.0.0.0/0'] })
+    assert.deepEqual((await sandbox.getInfo()).network.denyOut, ['0.0.0.0/0'])
+  }))
+
+test('the address and token of a gateway are found', () =>
+  withSandbox(async (sandbox) => {
+    await sandbox.files.write('/etc/mcp-gateway/.token', 'token', { user: 'root' })
+    assert.equal(await sandbox.getMcpToken(), 'token')
+    assert.match(sandbox.getMcpUrl(), /^https:\/\/50005-/)
+  }))

@@ -17,6 +17,8 @@ test('a volume is made listed filled and destroyed', async () => {
     assert.equal(await volume.readFile('/folder/file'), 'kept')
     assert.deepEqual((await volume.list('/folder')).map(({ name }) => name), ['file'])
     assert.equal(await volume.exists('/folder/other'), false)
+    const same = await Volume.connect(volume.volumeId)
+    assert.equal((await same.updateMetadata('/folder/file', { mode: 0o600 })).mode & 0o777, 0o600)
     await volume.remove('/folder/file')
     assert.equal(await volume.exists('/folder/file'), false)
   } finally {
@@ -43,6 +45,8 @@ test('a secret is made listed replaced and destroyed', async () => {
   const made = await Secret.create(name, 'value', { metadata: { by: 'js' } })
   try {
     assert.equal(await Secret.exists(name), true)
+    assert.equal(Secret.fill(name), `\${e2b.secrets.${name}}`)
+    assert.equal(Secret.iamToken({ audience: 'a', tokenType: 'JWT-SVID' }).audience, 'a')
     assert.deepEqual((await Secret.getInfo(name)).metadata, { by: 'js' })
     assert.ok((await Secret.list().nextItems()).some(({ secretId }) => secretId === made.secretId))
     assert.ok((await Secret.update(name, 'other')).version > made.version)
