@@ -24,7 +24,7 @@ from typing import Any, Final, NoReturn
 
 from capibara6_guest import python_display, python_fork, python_kernel
 from capibara6_sandbox.isolation import identity, linux, seccomp
-from capibara6_sandbox.zygote import children, pages
+from capibara6_sandbox.zygote import children, holes, pages
 from capibara6_sandbox.zygote.channel import Channel
 
 CHANNEL_FD: Final = 3
@@ -66,6 +66,7 @@ class KernelZygote:
         sys.path = [entry for entry in sys.path if not entry.startswith("/opt/capibara6")]
         sys.path_importer_cache.clear()
         gc.collect()
+        holes.fill()
         gc.freeze()
         pages.gather()
 

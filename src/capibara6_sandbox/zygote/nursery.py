@@ -55,7 +55,7 @@ from capibara6_sandbox.isolation import (
     uplink,
 )
 from capibara6_sandbox.isolation.processes import process_id
-from capibara6_sandbox.zygote import children, nested
+from capibara6_sandbox.zygote import children, holes, nested
 from capibara6_sandbox.zygote.channel import Channel
 
 CHANNEL_FD: Final = 3
@@ -130,6 +130,7 @@ class Nursery:
         asyncio.run(sandbox_init.rehearse())
         asyncio.run(sandbox_init.rehearse())
         gc.collect()
+        holes.fill()
         gc.freeze()
 
     def handle(self, message: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
