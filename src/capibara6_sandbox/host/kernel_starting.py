@@ -1,5 +1,6 @@
 """Starting a Python kernel in a machine: forked by a zygote, then adopted by the agent."""
 
+import contextlib
 import os
 import secrets
 import socket
@@ -27,28 +28,36 @@ async def add_python_kernel(
         StartError: the zygote refused or the machine ended.
     """
     context_id = context_id or secrets.token_hex(16)
-    ours, theirs = socket.socketpair()
-    out_reading, out_writing = os.pipe2(os.O_CLOEXEC)
-    err_reading, err_writing = os.pipe2(os.O_CLOEXEC)
-    joins = machine.open_joins()
-    kernel_side = [theirs.fileno(), out_writing, err_writing]
+    order = {
+        "op": "kernel",
+        "cwd": cwd,
+        "env": {**BASE_ENVIRONMENT, **env},
+        "privileged": machine.blueprint.privileged,
+        "rlimits": machine.rlimits,
+    }
     try:
-        order = {
-            "op": "kernel",
-            "cwd": cwd,
-            "env": {**BASE_ENVIRONMENT, **env},
-            "privileged": machine.blueprint.privileged,
-            "rlimits": machine.rlimits,
-        }
-        _, (pidfd, gate) = await zygote.request(order, [machine.agent_pidfd, *kernel_side, *joins])
-        machine.hold_kernel(context_id, HostedKernel(pidfd, KernelGate(gate), cwd))
-        agent_side = [ours.fileno(), out_reading, err_reading]
-        await machine.control.adopt(context_id, cwd, agent_side, notice)
+        with contextlib.ExitStack() as stack:
+            ours, theirs = _ends(machine, stack)
+            _, (pidfd, gate) = await zygote.request(order, [machine.agent_pidfd, *theirs])
+            machine.hold_kernel(context_id, HostedKernel(pidfd, KernelGate(gate), cwd))
+            await machine.control.adopt(context_id, cwd, ours, notice)
     except (ZygoteError, OSError, ValueError) as cause:
         raise StartError(f"The Python kernel could not start: {cause}") from None
-    finally:
-        ours.close()
-        theirs.close()
-        for fd in (out_reading, out_writing, err_reading, err_writing, *joins):
-            os.close(fd)
     return context_id
+
+
+def _ends(machine: Machine, stack: contextlib.ExitStack) -> tuple[list[int], list[int]]:
+    """Open what agent and kernel get, which `stack` closes: socket, stdout, stderr.
+
+    The kernel's come with the files through which it joins the machine's cgroup.
+    """
+    ours, theirs = (stack.enter_context(end) for end in socket.socketpair())
+    agent, kernel = [ours.fileno()], [theirs.fileno()]
+    for _ in range(2):
+        for fd, side in zip(os.pipe2(os.O_CLOEXEC), (agent, kernel), strict=True):
+            stack.callback(os.close, fd)
+            side.append(fd)
+    joins = machine.open_joins()
+    for fd in joins:
+        stack.callback(os.close, fd)
+    return agent, [*kernel, *joins]

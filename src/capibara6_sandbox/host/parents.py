@@ -30,7 +30,7 @@ class Parents:
         templates: where built environments lie.
         layers: where saved layers lie.
         volumes: where volumes lie.
-        built: them, by name.
+        built: the built environments, by name.
         privileged: whether this server gives each sandbox a range of ids.
     """
 

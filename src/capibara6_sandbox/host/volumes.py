@@ -44,7 +44,7 @@ class Volumes:
             BadRequestError: there is one of this name.
             OSError: the disk refuses.
         """
-        if any(volume.name == name for volume in self._volumes.values()):
+        if self.named(name) is not None:
             raise BadRequestError(f"Volume with name '{name}' already exists")
         token = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
