@@ -29,6 +29,7 @@ PAGES = sorted(
     if path.is_file()
 )
 README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs/ARCHITECTURE.md").read_text()
 SPECIFICATION = (ROOT / "docs/SPECIFICATION.md").read_text()
 THREATS = (ROOT / "docs/THREAT_MODEL.md").read_text()
 
@@ -113,6 +114,20 @@ def _numbers(readme: str) -> list[list[str]]:
     return [
         cells[1:] for cells in rows(readme, 4) if all(map(re.compile("[0-9–]").match, cells[1:]))
     ]
+
+
+def test_the_architecture_names_files_that_exist() -> None:
+    sources = [f"/{path.relative_to(ROOT)}" for path in (ROOT / "src").rglob("*.py")]
+    named = code_words(ARCHITECTURE, r"`([\w/]+\.py)`")
+    assert [name for name in named if not any(s.endswith(f"/{name}") for s in sources)] == []
+
+
+def test_the_module_map_has_every_folder_of_platform_and_server() -> None:
+    source = ROOT / "src"
+    files = [*source.glob("capibara6/*/*.py"), *source.glob("capibara6_sandbox/*/*.py")]
+    folders = {str(path.parent.relative_to(source)) for path in files}
+    mapped = code_words(ARCHITECTURE.partition("## Module map")[2], r"`(capibara6\w*/\w+)")
+    assert folders - mapped == set()
 
 
 def test_numbers_of_the_specification_are_those_of_the_code() -> None:
