@@ -1,9 +1,10 @@
 """Live fork, in the kernel: a copy of this process becomes a kernel of another sandbox.
 
-The agent's request comes with descriptors: the other sandbox's namespaces (user first), and the
-copy's kernel socket, standard output, standard error and report. The copy says on the report what
-it could not take along, and goes on once the server has checked it. Whatever a hostile program
-makes of this, it can do no more than the seccomp filter's listener and that check allow.
+The agent's request comes with descriptors: a door, and the copy's kernel socket, standard output,
+standard error and report. Through the door come the other sandbox's namespaces (user first), once
+they are there; if it closes before, nothing comes of the copy. The copy says on the report what it
+could not take along, and goes on once the server has checked it. Whatever a hostile program makes
+of this, it can do no more than the seccomp filter's listener and that check allow.
 """
 
 import ctypes
@@ -12,6 +13,7 @@ import gc
 import json
 import os
 import random
+import re
 import signal
 import socket
 import stat
@@ -24,10 +26,11 @@ from typing import Any, Final, NamedTuple
 from capibara6_guest import python_fork
 
 NAMESPACES: Final = 7
-FDS: Final = NAMESPACES + 4
+FDS: Final = 5
 _COPIED_BYTES_MAX: Final = 64 * 1024 * 1024  # of a file that has no name any more
 _NOTES_MAX: Final = 20
 _HOME: Final = "/home/user"
+_SHARED_MAPPING: Final = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) (r..s)", re.MULTILINE)
 _MAP_SHARED, _MAP_FIXED, _MAP_ANONYMOUS = 0x01, 0x10, 0x20
 
 Enter = Callable[[list[int]], None]
@@ -69,16 +72,17 @@ def carry(fds: list[int], own: int, enter: Enter, *, tasks: bool) -> int:
 
 
 def _become_copy(fds: list[int], own: int, enter: Enter, notes: list[str]) -> int:
-    kernel, out, err, report = fds[NAMESPACES:]
+    door, kernel, out, err, report = fds
     cwd, files, mappings = os.getcwd(), _open_files(keep=set(fds) | {0, 1, 2}), _shared_mappings()
-    enter(fds[:NAMESPACES])
+    namespaces = _await_namespaces(door)
+    enter(namespaces)
     if os.fork():
         os._exit(0)  # only a child is born into the other PID namespace
     os.setsid()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.dup2(out, 1)
     os.dup2(err, 2)
-    for fd in (*fds[:NAMESPACES], out, err):
+    for fd in (*namespaces, out, err):
         os.close(fd)
     notes += _separate_files(files, own)
     _separate_mappings(mappings)
@@ -89,6 +93,14 @@ def _become_copy(fds: list[int], own: int, enter: Enter, notes: list[str]) -> in
         if not server.recv(1):
             os._exit(1)
     return kernel
+
+
+def _await_namespaces(door: int) -> list[int]:
+    with socket.socket(fileno=door) as server:
+        _, namespaces, _, _ = socket.recv_fds(server, 1, NAMESPACES)
+    if len(namespaces) != NAMESPACES:
+        os._exit(1)  # there is no other sandbox
+    return namespaces
 
 
 def _lost_threads(*, tasks: bool) -> list[str]:
@@ -171,11 +183,9 @@ def _copy_of(fd: int) -> int | None:
 def _shared_mappings() -> list[tuple[int, int, str]]:
     """Return what is mapped shared: address, length, permissions."""
     found = []
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        span, permissions, *_ = line.split(maxsplit=2)
-        if permissions[3] == "s" and permissions[0] == "r":
-            start, end = (int(address, 16) for address in span.split("-"))
-            found.append((start, end - start, permissions))
+    for first, last, permissions in _SHARED_MAPPING.findall(Path("/proc/self/maps").read_bytes()):
+        start = int(first, 16)
+        found.append((start, int(last, 16) - start, permissions.decode()))
     return found
 
 

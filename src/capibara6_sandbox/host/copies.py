@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -18,7 +19,7 @@ from capibara6_sandbox.errors import (
 from capibara6_sandbox.host.foundry import new_id
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.keeper import Keeper
-from capibara6_sandbox.host.kernel_carrying import carry_kernels, obstacle, start_fresh
+from capibara6_sandbox.host.kernel_carrying import depart, obstacle, start_fresh
 from capibara6_sandbox.host.records import SnapshotRecord, TemplateRecord
 from capibara6_sandbox.host.sandbox import Request, Sandbox
 from capibara6_sandbox.host.snapshots import DEFAULT_TAG, Reference, Snapshots
@@ -145,8 +146,10 @@ class Copies:
             reason = self._keeper.stems.reason(origin.snapshot_id)
         else:
             try:
-                source = stem.sandbox.machine
-                return await self._keeper.create(request, stem.give_kernels, source)
+                async with AsyncExitStack() as stack:
+                    departure = await stem.depart(stack)
+                    source = stem.sandbox.machine
+                    return await self._keeper.create(request, departure.arrive, source)
             except (StartError, GuestLostError) as failure:
                 reason = str(failure)
         return await self._start_fresh(request, origin.snapshot_id, reason)
@@ -194,16 +197,10 @@ class Copies:
         reason = obstacle(source)
         if not reason:
             try:
-                return await self._keeper.create(
-                    request,
-                    lambda fork: _carry(source, fork),
-                    source.machine,
-                )
+                async with AsyncExitStack() as stack:
+                    departure = await depart(stack, source)
+                    return await self._keeper.create(request, departure.arrive, source.machine)
             except (StartError, GuestLostError) as failure:
                 reason = str(failure)
         known = not source.has_machine or source.machine.kernels
         return await self._start_fresh(request, source.id, reason if known else "")
-
-
-async def _carry(source: Sandbox, fork: Sandbox) -> None:
-    await carry_kernels(source, fork)

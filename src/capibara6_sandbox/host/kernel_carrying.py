@@ -11,11 +11,12 @@ import os
 import re
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from capibara6_guest.python_carry import FDS
+from capibara6_guest.python_carry import FDS, NAMESPACES
 from capibara6_guest.readiness import readable
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.hosted_kernel import HostedKernel
@@ -53,71 +54,169 @@ async def start_fresh(fork: Sandbox, reason: str) -> None:
     await fork.start_default_contexts(_FRESH.format(reason) if reason else "")
 
 
-async def carry_kernels(
-    source: Sandbox, fork: Sandbox, earlier: Mapping[str, list[str]] | None = None
-) -> Notes:
-    """Fork every Python kernel of the source into the fork; return what could not be carried.
+async def depart(
+    stack: AsyncExitStack, source: Sandbox, earlier: Mapping[str, list[str]] | None = None
+) -> "Departure":
+    """Let the Python kernels of a sandbox fork; the copies wait for the sandbox they go to.
 
     Args:
+        stack: holds what that takes until they have arrived; closed then, or by the caller.
         source: the sandbox whose kernels they are.
-        fork: the new one, of which nobody knows yet.
         earlier: what was lost before, on the way into the source, and shall be told too.
 
     Raises:
-        StartError: a kernel was busy, has ended, or did not do as it was told.
-        CallError, GuestLostError: a sandbox ended meanwhile.
+        StartError: the source is paused.
+        GuestLostError: it has ended.
     """
+    machine = source.machine
+    await stack.enter_async_context(machine.carrying)
+    if machine.still:
+        raise StartError("The sandbox is paused.")
     notes = {context_id: list(lost) for context_id, lost in (earlier or {}).items()}
-    fork.add_javascript()
-    async with source.machine.carrying:
-        if source.machine.still:
-            raise StartError("The sandbox is paused.")
-        others = _other_programs(source.machine)
-        for context_id, kernel in list(source.machine.kernels.items()):
-            lost = notes.setdefault(context_id, [])
-            lost += others
-            async with kernel.gate.turn:
-                await _carry(source.machine, fork.machine, context_id, kernel, lost)
-    for language, context_id in source.default_context_ids.items():
-        if language == "python":
-            fork.default_context_ids[language] = context_id
-    return notes
+    departure = Departure(stack, source, notes)
+    await departure.begin()
+    return departure
 
 
-async def _carry(
-    source: Machine, fork: Machine, context_id: str, kernel: HostedKernel, lost: list[str]
-) -> None:
-    """Fork one kernel; what it has to say of it is added to `lost`."""
-    with contextlib.ExitStack() as stack:
-        ours, theirs = (stack.enter_context(end) for end in socket.socketpair())
-        report, reporter = (
-            stack.enter_context(end)
-            for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        )
-        report.setblocking(False)
-        report.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        outputs = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
-        for fd in (*outputs[0], *outputs[1]):
-            stack.callback(os.close, fd)
-        writing = [theirs.fileno(), outputs[0][1], outputs[1][1], reporter.fileno()]
-        fds = [*fork.namespaces, *writing]
-        if len(fds) != FDS or fork.cgroup is None:
-            raise StartError("The fork's namespaces are not there.")
-        kernel.gate.order = ForkOrder(kernel.pid, fork.cgroup.move)
+class Departure:
+    """Copies of a sandbox's kernels on their way; `notes` say what could not be carried."""
+
+    def __init__(self, stack: AsyncExitStack, source: Sandbox, notes: Notes) -> None:
+        self._stack = stack
+        self._source = source
+        self._kernels = list(source.machine.kernels.items())
+        self._others = _other_programs(source.machine)
+        self._first: _Traveller | None = None
+        self.notes = notes
+
+    async def begin(self) -> None:
+        """Let the first kernel fork; it does so while its sandbox is being made."""
+        for context_id, kernel in self._kernels[:1]:
+            leaving = _leave(self._source.machine, context_id, kernel)
+            self._first = await self._stack.enter_async_context(leaving)
+
+    async def arrive(self, fork: Sandbox) -> None:
+        """Let all of them into a new sandbox, of which nobody knows yet.
+
+        Raises:
+            StartError: a kernel was busy, has ended, or did not do as it was told.
+            CallError, GuestLostError: a sandbox ended meanwhile.
+        """
+        fork.add_javascript()
+        for context_id, kernel in self._kernels:
+            lost = self.notes.setdefault(context_id, [])
+            lost += self._others
+            if self._first is not None:
+                traveller, self._first = self._first, None
+                await traveller.enter(fork.machine, lost)
+                continue
+            async with _leave(self._source.machine, context_id, kernel) as traveller:
+                await traveller.enter(fork.machine, lost)
+        for language, context_id in self._source.default_context_ids.items():
+            if language == "python":
+                fork.default_context_ids[language] = context_id
+        await self._stack.aclose()
+
+
+@asynccontextmanager
+async def _leave(
+    source: Machine, context_id: str, kernel: HostedKernel
+) -> AsyncIterator["_Traveller"]:
+    """Let one kernel fork itself."""
+    async with kernel.gate.turn:
+        hastening = asyncio.create_task(_hasten_moves(source, kernel))
+        under_way: set[asyncio.Task[Any]] = {hastening}
         try:
-            await source.control.fork_kernel(context_id, fds)
+            with ExitStack() as stack:
+                traveller = _Traveller(stack, context_id, kernel)
+                under_way.add(traveller.order(source))
+                yield traveller
         finally:
             kernel.gate.order = None
-        reporter.close()
-        pid, said = await _receive(report)
-        pidfd = os.pidfd_open(pid)
-        fork.hold_kernel(context_id, HostedKernel(pidfd, kernel.gate, kernel.cwd))
+            await asyncio.wait(under_way)  # the agent bounds them
+
+
+async def _hasten_moves(source: Machine, kernel: HostedKernel) -> None:
+    """Move the kernel to the group where it is.
+
+    The first move of a process into a group waits for some 10 ms until all processors have heard
+    of it, those that follow at once do not: so that wait passes while the kernel forks.
+    """
+    cgroup, pid = source.cgroup, kernel.pid
+    if cgroup is not None and pid > 0:  # 0 would be this server
+        with contextlib.suppress(OSError):  # it has ended
+            await asyncio.to_thread(cgroup.move, pid)
+
+
+class _Traveller:
+    """One kernel's copy between its order and its adoption.
+
+    Args:
+        stack: closes what it holds, which also ends a copy that was not let in.
+        context_id: of its context, here and there.
+        kernel: that it is a copy of.
+    """
+
+    def __init__(self, stack: ExitStack, context_id: str, kernel: HostedKernel) -> None:
+        self._context_id = context_id
+        self._kernel = kernel
+        self._door, self._outside = _pair(stack, socket.SOCK_SEQPACKET)
+        self._channel, self._theirs = _pair(stack, socket.SOCK_STREAM)
+        self._report, self._reporter = _pair(stack, socket.SOCK_SEQPACKET)
+        self._report.setblocking(False)
+        self._report.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._outputs = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
+        for fd in (*self._outputs[0], *self._outputs[1]):
+            stack.callback(os.close, fd)
+        self._ordered: asyncio.Task[str] | None = None
+
+    def order(self, source: Machine) -> "asyncio.Task[str]":
+        """Tell the kernel to fork."""
+        sockets = (self._outside, self._theirs, self._reporter)
+        door, kernel, report = (end.fileno() for end in sockets)
+        fds = [door, kernel, self._outputs[0][1], self._outputs[1][1], report]
+        assert len(fds) == FDS
+        self._ordered = asyncio.create_task(self._order(source, fds))
+        return self._ordered
+
+    async def _order(self, source: Machine, fds: list[int]) -> str:
+        """Return why the kernel did not fork; "" if it did."""
+        try:
+            await source.control.fork_kernel(self._context_id, fds)
+        except (StartError, TimeoutError) as failure:
+            return str(failure) or "it did not answer"
+        finally:
+            self._outside.close()
+            self._reporter.close()
+        return ""
+
+    async def enter(self, fork: Machine, lost: list[str]) -> None:
+        """Let the copy into a machine; what it has to say of the way is added to `lost`."""
+        assert self._ordered is not None
+        kernel = self._kernel
+        if fork.cgroup is None or len(fork.namespaces) != NAMESPACES:
+            raise StartError("The fork's namespaces are not there.")
+        kernel.gate.order = ForkOrder(kernel.pid, fork.cgroup.move)
+        socket.send_fds(self._door, [b"1"], fork.namespaces)
+        reason = await self._ordered
+        kernel.gate.order = None
+        if reason:
+            raise StartError(reason)
+        pid, said = await _receive(self._report)
+        fork.hold_kernel(
+            self._context_id, HostedKernel(os.pidfd_open(pid), kernel.gate, kernel.cwd)
+        )
         await _check(fork, pid)
-        report.send(b"1")
+        self._report.send(b"1")
         lost += _said(said)
-        reading = [ours.fileno(), outputs[0][0], outputs[1][0]]
+        reading = [self._channel.fileno(), self._outputs[0][0], self._outputs[1][0]]
         notice = _NOT_CARRIED.format("; ".join(lost)) if lost else ""
-        await fork.control.adopt(context_id, kernel.cwd, reading, notice)
+        await fork.control.adopt(self._context_id, kernel.cwd, reading, notice)
+
+
+def _pair(stack: ExitStack, kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    return stack.enter_context(ours), stack.enter_context(theirs)
 
 
 def _other_programs(source: Machine) -> list[str]:

@@ -8,7 +8,8 @@ were used longest ago leave, and then their snapshots are files, as all are afte
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
-from capibara6_sandbox.host.kernel_carrying import Notes, carry_kernels, obstacle
+from capibara6_sandbox.host.kernel_carrying import Departure, Notes, depart, obstacle
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.pausing import hold_still, let_go
 from capibara6_sandbox.host.sandbox import Sandbox
@@ -52,17 +53,18 @@ class Stem:
     notes: Notes  # what could not be carried into it
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def give_kernels(self, fork: Sandbox) -> None:
-        """Fork its kernels into a new sandbox.
+    async def depart(self, stack: AsyncExitStack) -> Departure:
+        """Let its kernels fork for a new sandbox; see `kernel_carrying.depart`."""
+        await stack.enter_async_context(self._awake())
+        return await depart(stack, self.sandbox, self.notes)
 
-        Raises:
-            StartError, CallError, GuestLostError: as of `carry_kernels`.
-        """
+    @asynccontextmanager
+    async def _awake(self) -> AsyncIterator[None]:
         async with self.turn:
             machine = self.sandbox.machine
             await let_go(machine)
             try:
-                await carry_kernels(self.sandbox, fork, self.notes)
+                yield
             finally:
                 if not machine.ended.is_set():
                     await hold_still(machine)
@@ -117,19 +119,16 @@ class Stems:
         size_bytes = await self._size_bytes(source)
         if reason := obstacle(source) or self._excess(size_bytes):
             raise StartError(reason)
-        notes: Notes = {}
-
-        async def take_kernels(stem: Sandbox) -> None:
-            notes.update(await carry_kernels(source, stem))
-
         silent = replace(template, startup=None)
-        sandbox = await self._start(silent, take_kernels, source.machine)
+        async with AsyncExitStack() as stack:
+            departure = await depart(stack, source)
+            sandbox = await self._start(silent, departure.arrive, source.machine)
         try:
             await hold_still(sandbox.machine)
         except BaseException:
             await asyncio.shield(self._dispose(sandbox))
             raise
-        return Stem(sandbox, size_bytes, notes)
+        return Stem(sandbox, size_bytes, departure.notes)
 
     async def _size_bytes(self, source: Sandbox) -> int:
         """Return what a stem will hold once its source has ended: variables and files."""
