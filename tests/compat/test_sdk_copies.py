@@ -212,7 +212,7 @@ def test_what_cannot_be_carried_is_told(server: SandboxServer, origin: Sandbox) 
         told = "".join(done.logs.stderr)
         assert "threads: w" in told
         assert "socket" in told
-        assert "other processes: sleep" in told
+        assert "other processes: " in told
         assert _value(sandbox, "x") == "41"
 
 
