@@ -30,6 +30,7 @@ class ControlChannel:
     def __init__(self, ended: asyncio.Event) -> None:
         self._ended = ended
         self._socket: socket.socket | None = None
+        self._woken = asyncio.Event()
         self._turn = asyncio.Lock()  # an order and its answer, before the next
 
     def open(self) -> socket.socket:
@@ -41,6 +42,8 @@ class ControlChannel:
     def close(self) -> None:
         """End the channel, and with it the machine. Idempotent."""
         if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._woken.set()  # whoever waits for an answer
             self._socket.close()
             self._socket = None
 
@@ -102,17 +105,37 @@ class ControlChannel:
     def _order(self, message: dict[str, Any], fds: Sequence[int]) -> None:
         if self._socket is None or self._ended.is_set():
             raise StartError("The sandbox has ended.")
-        socket.send_fds(self._socket, [json.dumps(message).encode()], list(fds))
+        try:
+            socket.send_fds(self._socket, [json.dumps(message).encode()], list(fds))
+        except OSError as cause:  # its programs can end its agent before its first process
+            raise StartError(f"The sandbox cannot be told anything: {cause}") from None
 
     async def _expect(self, key: str) -> list[int]:
         """Wait for the agent's answer; return its descriptors."""
-        assert self._socket is not None
-        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-            await readable(self._socket.fileno())
-        packet, fds, _, _ = socket.recv_fds(self._socket, _PACKET_BYTES_MAX, _FDS_MAX)
+        packet, fds = await self._receive()
         answer = json.loads(packet) if packet else {"failed": "its first process ended"}
         if key not in answer or len(fds) != (key == "ready"):
             for fd in fds:
                 os.close(fd)
             raise StartError(str(answer.get("failed", answer)))
         return fds
+
+    async def _receive(self) -> tuple[bytes, list[int]]:
+        """Wait for a packet; an empty one says that the channel has ended, from either side."""
+        end, loop = self._socket, asyncio.get_running_loop()
+        if end is None:
+            return b"", []
+        self._woken.clear()
+        loop.add_reader(end, self._woken.set)
+        try:
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                await self._woken.wait()
+        except TimeoutError:
+            text = f"The sandbox did not answer in {_ANSWER_TIMEOUT_S:.0f} s."
+            raise StartError(text) from None
+        finally:
+            if self._socket is end:
+                loop.remove_reader(end)
+        if self._socket is not end:
+            return b"", []
+        return socket.recv_fds(end, _PACKET_BYTES_MAX, _FDS_MAX)[:2]

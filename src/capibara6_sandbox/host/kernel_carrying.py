@@ -23,12 +23,15 @@ from capibara6_sandbox.host.hosted_kernel import HostedKernel
 from capibara6_sandbox.host.kernel_gate import ForkOrder
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.sandbox import Sandbox
+from capibara6_sandbox.zygote.nested import JOINED
 
 _REPORT_TIMEOUT_S: Final = 10.0
 _CHECKS_MAX: Final = 500
 _CHECK_PAUSE_S: Final = 0.002
 _REPORT_BYTES_MAX: Final = 64 * 1024
 _NAMES_MAX: Final = 10
+_NOTES_MAX: Final = 20  # of one kernel
+_NOTE_CHARS_MAX: Final = 300
 _CREDENTIALS: Final = struct.Struct("iII")
 _NOT_CARRIED: Final = "This sandbox is a live fork. Not carried over from its origin: {}.\n"
 _FRESH: Final = "This sandbox is a fork with fresh kernels: variables were not carried ({}).\n"
@@ -221,7 +224,8 @@ def _pair(stack: ExitStack, kind: socket.SocketKind) -> tuple[socket.socket, soc
 
 def _other_programs(source: Machine) -> list[str]:
     """Name the programs of a sandbox that are no Python kernels; their names are data."""
-    assert source.cgroup is not None
+    if source.cgroup is None:
+        raise StartError("The sandbox has ended.")
     kernels = {kernel.pid for kernel in source.kernels.values()}
     names = {_name(pid) for pid in source.cgroup.processes() if pid not in kernels}
     named = ", ".join(sorted(names)[:_NAMES_MAX])
@@ -239,7 +243,7 @@ def _said(packet: bytes) -> list[str]:
     """Return what the kernel said of itself; it is data."""
     try:
         notes: Any = json.loads(packet)["notes"]
-        return [str(note) for note in notes]
+        return [ascii(str(note))[1:-1][:_NOTE_CHARS_MAX] for note in notes[:_NOTES_MAX]]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise StartError("The forked kernel broke its protocol.") from None
 
@@ -272,6 +276,8 @@ async def _check(fork: Machine, pid: int) -> None:
         StartError: something else came too.
     """
     assert fork.cgroup is not None
+    if not _is_inside(fork, pid):
+        raise StartError("The forked kernel did not go where it was told.")
     for _ in range(_CHECKS_MAX):
         pids = fork.cgroup.processes()
         if pid not in pids or len(pids) > len(fork.kernels) + 1:
@@ -282,6 +288,15 @@ async def _check(fork: Machine, pid: int) -> None:
             return
         await asyncio.sleep(_CHECK_PAUSE_S)  # the process between has not quite ended
     raise StartError("The forked kernel did not do as it was told.")
+
+
+def _is_inside(fork: Machine, pid: int) -> bool:
+    """Whether a process is in all namespaces of a fork; it can leave none of them."""
+    try:
+        its = [os.stat(f"/proc/{pid}/ns/{name}").st_ino for name in JOINED]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return its == [os.fstat(namespace).st_ino for namespace in fork.namespaces]
 
 
 def _is_harmless(pid: int) -> bool:

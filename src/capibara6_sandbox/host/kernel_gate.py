@@ -15,6 +15,7 @@ from capibara6_sandbox.isolation import notifications
 from capibara6_sandbox.zygote.nested import JOINED
 
 _CALLS_A_WAKE_MAX: Final = 16
+_REST_S: Final = 0.001  # which bounds refusals to a thousand a second
 
 
 class ForkOrder:
@@ -59,6 +60,7 @@ class KernelGate:
         asyncio.get_running_loop().add_reader(listener, self._serve)
 
     def _serve(self) -> None:
+        """Answer what waits; after a refusal rest, or whoever calls without end keeps us busy."""
         for _ in range(_CALLS_A_WAKE_MAX):
             try:
                 call = notifications.receive(self._listener)
@@ -69,6 +71,18 @@ class KernelGate:
                 return
             allowed = self.order is not None and self.order.allows(call.pid)
             notifications.answer(self._listener, call, error=0 if allowed else errno.EPERM)
+            if not allowed:
+                self._rest()
+                return
+
+    def _rest(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listener)
+        loop.call_later(_REST_S, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._listener >= 0:
+            asyncio.get_running_loop().add_reader(self._listener, self._serve)
 
     def close(self) -> None:
         """Answer no more: calls fail by themselves then. Idempotent."""

@@ -212,6 +212,8 @@ class Machine:
         self._release()
         if self.cgroup is not None:
             cgroup, self.cgroup = self.cgroup, None
+            if self.origin is not None:  # whose kernel may have sent more than went inside
+                await asyncio.to_thread(cgroup.end_processes)
             await asyncio.to_thread(cgroup.remove)
 
     def when_ended(self, callback: Callable[[], None]) -> None:
