@@ -12,7 +12,6 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from capibara6_guest.readiness import readable
 from capibara6_sandbox.errors import StartError
 
 _ANSWER_TIMEOUT_S: Final = 30.0
