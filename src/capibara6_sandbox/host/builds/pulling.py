@@ -38,7 +38,7 @@ _NOBODY: Final = 65_534
 _SHOWN_AS: Final = "/mnt"  # where skopeo, as nobody, sees its folder
 _PASSED_ON: Final = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "CONTAINERS_REGISTRIES_CONF",
+    "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 _AS_NOBODY: Final = (
@@ -91,8 +91,10 @@ async def pull(
         _write_login(folder / "auth.json", login(name.registry, credentials))
         arguments += ["--src-authfile", str(seen / "auth.json")]
     arguments += [f"docker://{name}", f"dir:{seen}/image"]
-    os_and_machine = ["--override-os", "linux", "--override-arch", _architecture()]
-    complaint = await _run([skopeo, *os_and_machine, *arguments], folder, seen)
+    options = ["--override-os", "linux", "--override-arch", _architecture()]
+    if "CONTAINERS_REGISTRIES_CONF" in os.environ:  # which older ones do not heed by themselves
+        options += ["--registries-conf", os.environ["CONTAINERS_REGISTRIES_CONF"]]
+    complaint = await _run([skopeo, *options, *arguments], folder, seen)
     if complaint is not None:
         raise ImageRefusedError(_explain(name, complaint, secrets_of(credentials)))
     return await asyncio.to_thread(_read, folder / "image", name)
