@@ -24,7 +24,7 @@ from capibara6_sandbox.gateway.certificates import Certificate, local_certificat
 from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
 from capibara6_sandbox.gateway.listeners import listen, serving
 from capibara6_sandbox.host.builds.registries import RegistrySettings
-from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S
+from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S, BuildSettings
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.signing import CertificateError
@@ -136,6 +136,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HOST[:PORT]",
         help="the same, over plain HTTP or with a certificate that nobody vouches for",
     )
+    serve.add_argument(
+        "--apt-config",
+        type=Path,
+        metavar="FOLDER",
+        help="what becomes /etc/apt in builds, proxies and passwords included; "
+        "default: this machine's sources and keys, without either",
+    )
     serve.add_argument("--max-sandboxes", type=int, default=1000)
     serve.add_argument(
         "--snapshot-memory",
@@ -176,6 +183,16 @@ def _network(arguments: argparse.Namespace) -> NetworkSettings:
         host_ports=tuple(arguments.network_host_port),
         rate_bytes_s=arguments.network_rate * 1e6,
         servers=tuple(arguments.network_dns),
+    )
+
+
+def _builds(arguments: argparse.Namespace) -> BuildSettings:
+    if arguments.apt_config is not None and not arguments.apt_config.is_dir():
+        _fail(f"--apt-config: {arguments.apt_config} is no folder")
+    return BuildSettings(
+        step_timeout_s=arguments.build_step_timeout,
+        registries=RegistrySettings(tuple(arguments.registry), tuple(arguments.insecure_registry)),
+        apt=arguments.apt_config,
     )
 
 
@@ -221,11 +238,8 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
             sandboxes_max=arguments.max_sandboxes,
             pool_size=arguments.pool,
             network=_network(arguments),
-            build_step_timeout_s=arguments.build_step_timeout,
             stems_bytes_max=arguments.snapshot_memory,
-            registries=RegistrySettings(
-                tuple(arguments.registry), tuple(arguments.insecure_registry)
-            ),
+            builds=_builds(arguments),
         )
     )
     stop = asyncio.Event()

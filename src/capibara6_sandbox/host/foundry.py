@@ -145,6 +145,10 @@ class Foundry:
         assert self._space is not None, "the foundry has been started"
         return self._space
 
+    def built(self, name: str) -> BuiltEnvironment:
+        """Return an environment as it lies on disk; KeyError if this server has none such."""
+        return self._built[name]
+
     def environment(self, name: str) -> Environment | None:
         """Return what templates are made of, by name; None if this server has none such."""
         built = self._built.get(name)

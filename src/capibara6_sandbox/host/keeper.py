@@ -20,8 +20,7 @@ from capibara6_sandbox.errors import (
     StartError,
     TooManySandboxesError,
 )
-from capibara6_sandbox.host.builds.registries import RegistrySettings
-from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S, Workshop
+from capibara6_sandbox.host.builds.workshop import BuildSettings, Workshop
 from capibara6_sandbox.host.deadlines import Deadlines
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.foundry import Foundry
@@ -56,9 +55,8 @@ class KeeperSettings:
     network: NetworkSettings = field(default_factory=NetworkSettings)
     pool_size: int = 2  # ready sandboxes of each template in use
     warm_templates: tuple[str, ...] = ("code-interpreter-v1",)  # pooled from the start
-    build_step_timeout_s: float = STEP_TIMEOUT_S
     stems_bytes_max: int = field(default_factory=default_bytes_max)  # variables of snapshots
-    registries: RegistrySettings = field(default_factory=RegistrySettings)
+    builds: BuildSettings = field(default_factory=BuildSettings)
 
 
 class Keeper:
@@ -80,8 +78,7 @@ class Keeper:
         self.workshop = Workshop(
             self.foundry,
             lambda: [sandbox.template for sandbox in self._sandboxes.values()],
-            settings.registries,
-            settings.build_step_timeout_s,
+            settings.builds,
         )
 
     async def start(self, progress: Progress) -> None:

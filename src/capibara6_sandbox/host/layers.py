@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -125,6 +125,11 @@ async def ask(nursery: ZygoteClient, order: dict[str, Any], fds: Sequence[int]) 
     return answer
 
 
+def _measure(tree: Path) -> dict[str, int]:
+    sizes = [path.lstat().st_blocks * 512 for path in tree.rglob("*")]
+    return {"bytes": sum(sizes), "inodes": len(sizes)}
+
+
 async def _read_all(fd: int) -> bytes:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -183,6 +188,24 @@ class LayerSpace:
         kept = (*(n for n in below if n not in joined), name)
         self.hold(kept)
         return kept
+
+    def add(self, fill: Callable[[Path], None]) -> str:
+        """Make a layer by hand, whole or not at all; return its name. May be called in a thread.
+
+        Raises:
+            LayerError: it could not be made.
+        """
+        name = secrets.token_hex(8)
+        aside = self.folder / f"{_ASIDE}{name}"
+        try:
+            (aside / "tree").mkdir(parents=True)
+            fill(aside / "tree")
+            (aside / "size.json").write_text(json.dumps(_measure(aside / "tree")))
+            aside.rename(self.folder / name)
+        except OSError as cause:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise LayerError(f"A layer could not be made: {cause}") from None
+        return f"{self.space}/{name}"
 
     def hold(self, names: Iterable[str]) -> None:
         """Keep layers; those of other spaces are kept by their owners."""

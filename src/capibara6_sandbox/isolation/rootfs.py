@@ -4,7 +4,7 @@ The nursery (the process that forks sandboxes) keeps a private view of the host 
 than sandboxes need. A sandbox copies that view, puts an overlay on its template, and makes it its
 root; the view itself is dropped, so that no path leads back. Standard library only.
 
-    /usr        the host's programs and libraries, read-only
+    /usr        the host's programs and libraries, read-only; below an overlay if a layer has one
     /python     the base Python's prefix, where it is not below /usr
     /templates  root file systems of the templates
     /layers     saved layers: what paused sandboxes and snapshots have written
@@ -36,7 +36,7 @@ GUEST_PACKAGES: Final = str(IN_SANDBOX.parent)
 USER_ID: Final = 1000
 
 DNS_ADDRESS: Final = "169.254.0.53"  # leads to the egress process, as all addresses do
-_ADDED: Final = {
+ADDED: Final = {
     "etc/hosts": "127.0.1.1 {name}\n",
     "etc/resolv.conf": f"nameserver {DNS_ADDRESS}\n",
 }
@@ -205,11 +205,11 @@ def enter_sandbox(root: Root, mounts: Sequence[int]) -> int:
     Raises:
         OSError: a mount was refused; the message names it.
     """
-    upper = _mount_overlay(root, mounts)
+    upper, own_usr = _mount_overlay(root, mounts)
     new = Path("/stage/root")
     if not root.own_system:
         _refuse_detours(new, root)
-        _mount_shared(new, root.python_prefix)
+        _mount_shared(new, root.python_prefix, own_usr)
         guest = f"{new}{GUEST_PACKAGES}/capibara6_guest"
         linux.mount("/packages/capibara6_guest", guest, None, MS_BIND)
     linux.mount("/dev", f"{new}/dev", None, MS_BIND | MS_REC)
@@ -233,18 +233,21 @@ def _mount_boot_id(boot_id: str, target: str) -> None:
     linux.set_mount_attributes(target, _READ_ONLY, recursive=False)
 
 
-def _mount_overlay(root: Root, mounts: Sequence[int]) -> int:
+def _mount_overlay(root: Root, mounts: Sequence[int]) -> tuple[int, list[str]]:
+    """Mount the root; return its writable layer, and each /usr of the saved ones, topmost first."""
     size = f"mode=0755,size={root.disk_bytes},nr_inodes={root.inodes}"
     linux.mount("tmpfs", "/stage", "tmpfs", MS_NOSUID | MS_NODEV, size)
     for name in ("upper", "work", "root"):
         os.mkdir(f"/stage/{name}", 0o755)
-    lower = [*reversed(_attach_layers(root, mounts)), f"/templates/{root.template}/rootfs"]
-    if len(lower) == 1:
+    saved = _attach_layers(root, mounts)[::-1]
+    lower = [*saved, f"/templates/{root.template}/rootfs"]
+    if not saved:
         _fill_upper(root)
     layers = f"lowerdir={':'.join(lower)},upperdir=/stage/upper,workdir=/stage/work"
     options = layers + ",userxattr"
     linux.mount("overlay", "/stage/root", "overlay", MS_NOSUID | MS_NODEV, options)
-    return os.open("/stage/upper", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    upper = os.open("/stage/upper", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return upper, [f"{path}/usr" for path in saved if os.path.isdir(f"{path}/usr")]
 
 
 def _attach_layers(root: Root, mounts: Sequence[int]) -> list[str]:
@@ -292,7 +295,7 @@ def _fill_upper(root: Root) -> None:
         if text is None:
             os.mkdir(target)
         else:
-            _write_file(target, text + _ADDED.get(path, "").format(name=root.host_name))
+            _write_file(target, text + ADDED.get(path, "").format(name=root.host_name))
         os.chmod(target, mode)
         if owner == "user" and root.privileged:
             os.chown(target, USER_ID, USER_ID)
@@ -321,8 +324,20 @@ def read_owned(template: str) -> list[tuple[str, int, str, str | None]]:
     return entries
 
 
-def _mount_shared(new: Path, python_prefix: str) -> None:
-    linux.mount("/usr", f"{new}/usr", None, MS_BIND | MS_REC)
+def _mount_shared(new: Path, python_prefix: str, own_usr: Sequence[str] = ()) -> None:
+    if own_usr:
+        _mount_usr(new, own_usr)
+    else:
+        linux.mount("/usr", f"{new}/usr", None, MS_BIND | MS_REC)
     if python_prefix:
         source = _python_in(Path("/"), python_prefix)
         linux.mount(str(source), f"{new}{python_prefix}", None, MS_BIND | MS_REC)
+
+
+def _mount_usr(new: Path, saved: Sequence[str]) -> None:
+    """Mount an overlay on the host's /usr, whose writable part lies in the sandbox's own."""
+    for name in ("upper/usr", "work-usr"):
+        os.mkdir(f"/stage/{name}", 0o755)
+    layers = f"lowerdir={':'.join([*saved, '/usr'])},upperdir=/stage/upper/usr"
+    options = f"{layers},workdir=/stage/work-usr,userxattr"
+    linux.mount("overlay", f"{new}/usr", "overlay", MS_NOSUID | MS_NODEV, options)

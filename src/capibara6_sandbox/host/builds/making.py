@@ -85,8 +85,12 @@ class Making:
         if not name:
             return await ImageBase(self._tools, self._build, recipe, self._say).stage()
         if name in TEMPLATES:
-            environment, layers = TEMPLATES[name].environment.name, tuple[str, ...]()
-            context = StepContext()
+            environment, context = TEMPLATES[name].environment.name, StepContext()
+            layers = await self._tools.system_layers(environment)
+            if not layers:
+                self._say(
+                    "[base] The server is no root: no step can change /usr or install with apt"
+                )
         else:
             environment, layers, context = self._from_own(name)
         return Stage(base_key(environment, layers, context), environment, layers, context)

@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from capibara6_sandbox.errors import LayerError
 from capibara6_sandbox.host.build_records import Build, CachedStep, StepContext
 from capibara6_sandbox.host.builds.library import Library
+from capibara6_sandbox.host.builds.recipe import layer_key
 from capibara6_sandbox.host.builds.registries import RegistrySettings
+from capibara6_sandbox.host.builds.system import System
 from capibara6_sandbox.host.builds.uploads import Uploads
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.layers import LayerSpace, layer_bytes
@@ -54,7 +57,9 @@ class Tools:
     uploads: Uploads
     space: LayerSpace
     registries: RegistrySettings
+    apt: Path | None  # what becomes /etc/apt; None takes the host's sources
     step_timeout_s: float
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one system layer is made at a time
 
     def cached(self, key: str) -> CachedStep | None:
         """Return what a step made before, if it is still whole."""
@@ -68,6 +73,25 @@ class Tools:
             self.library.forget_step(key)
             return None
         return made
+
+    async def system_layers(self, environment: str) -> tuple[str, ...]:
+        """Return what lies below the steps of a build from one of our own templates.
+
+        Raises:
+            LayerError: it could not be made.
+        """
+        built = self.foundry.built(environment)
+        if not self.foundry.privileged:
+            return ()
+        system = System(built, self.apt)
+        key = layer_key("system", await asyncio.to_thread(system.signature))
+        async with self.turn:
+            made = self.cached(key)
+            if made is None:
+                name = await asyncio.to_thread(self.space.add, system.fill)
+                made = CachedStep(id=key, template_id="", layers=(name,), context=StepContext())
+                self.library.keep_step(made)
+        return made.layers
 
     async def open(
         self, build: Build, environment: str, layers: tuple[str, ...], limits: Limits

@@ -6,6 +6,7 @@ import shutil
 import string
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -49,27 +50,33 @@ _ID_ALPHABET: Final = string.ascii_lowercase + string.digits
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """What a server is told about builds."""
+
+    step_timeout_s: float = STEP_TIMEOUT_S
+    registries: RegistrySettings = field(default_factory=RegistrySettings)
+    apt: Path | None = None  # what becomes /etc/apt in builds; None takes the host's sources
+
+
 class Workshop:
     """Builds templates, and knows those that were built.
 
     Args:
         foundry: makes the machines.
         in_use: returns the templates of all sandboxes, running and paused.
-        registries: which ones images may come from.
-        step_timeout_s: how long one step may take.
+        settings: what builds may use.
     """
 
     def __init__(
         self,
         foundry: Foundry,
         in_use: Callable[[], Iterable[Template]],
-        registries: RegistrySettings,
-        step_timeout_s: float = STEP_TIMEOUT_S,
+        settings: BuildSettings,
     ) -> None:
         self._foundry = foundry
         self._in_use = in_use
-        self._registries = registries
-        self._step_timeout_s = step_timeout_s
+        self._settings = settings
         self._running: dict[str, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._tools: Tools | None = None
@@ -87,7 +94,13 @@ class Workshop:
         uploads = Uploads(folder / "uploads")
         shutil.rmtree(folder / "pulls", ignore_errors=True)  # of a server that was killed
         self._tools = Tools(
-            self._foundry, library, uploads, space, self._registries, self._step_timeout_s
+            self._foundry,
+            library,
+            uploads,
+            space,
+            self._settings.registries,
+            self._settings.apt,
+            self._settings.step_timeout_s,
         )
         await self._collect()
 
