@@ -22,7 +22,7 @@ from typing import Final
 from capibara6_sandbox.isolation.rootfs import ADDED, USER_ID
 from capibara6_sandbox.templates.build import BuiltEnvironment
 
-_FORMAT: Final = "2"  # raise it when this layer would become another one
+_FORMAT: Final = "3"  # raise it when this layer would become another one
 _DPKG: Final = "var/lib/dpkg"
 _APT_FOLDERS: Final = (
     "etc/apt/apt.conf.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial",
@@ -40,6 +40,20 @@ _NOT_OURS: Final = ("usr", "dev", "proc", "sys", "opt/capibara6")
 _FOR_EVERYBODY: Final = stat.S_IROTH | stat.S_IXOTH
 # As in images of Debian: what is installed starts no service by itself.
 _NO_SERVICES: Final = "#!/bin/sh\nexit 101\n"
+_ADOPT_AT: Final = "usr/lib/capibara6/adopt"
+_ADOPT_HOOK: Final = f'DPkg::Pre-Install-Pkgs {{ "/{_ADOPT_AT}"; }};\n'
+# To replace a file, dpkg makes a link to it first, which only its owner may.
+_ADOPT: Final = r"""#!/bin/sh
+# Gives packages that are about to be upgraded files of their own in the place of the host's.
+while read -r archive; do
+    name=$(dpkg-deb --showformat '${Package}:${Architecture}' --show "$archive")
+    dpkg-query --listfiles "$name" 2>/dev/null || dpkg-query --listfiles "${name%:*}" 2>/dev/null
+done | xargs -r -d '\n' sh -c 'find "$@" -maxdepth 0 -type f -uid 65534' find 2>/dev/null |
+while IFS= read -r path; do
+    cp --preserve=mode,timestamps -- "$path" "$path.c6-own" && mv -f -- "$path.c6-own" "$path"
+done
+exit 0
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +119,9 @@ class System:
         self._put_sources(tree / "etc/apt")
         self._put_accounts(tree / "etc")
         _drop_foreign_overrides(tree)
-        policy = tree / "usr/sbin/policy-rc.d"
-        policy.write_text(_NO_SERVICES)
-        policy.chmod(0o755)
+        _write_program(tree / "usr/sbin/policy-rc.d", _NO_SERVICES)
+        _write_program(tree / _ADOPT_AT, _ADOPT)
+        (tree / "etc/apt/apt.conf.d/00capibara6").write_text(_ADOPT_HOOK)
 
     def _put_sources(self, target: Path) -> None:
         if self.apt is not None:
@@ -132,6 +146,12 @@ class System:
                     if line.partition(":")[0] not in there
                 ]
             (etc / name).write_text("\n".join(lines) + "\n")
+
+
+def _write_program(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
 
 
 def _drop_foreign_overrides(tree: Path) -> None:
