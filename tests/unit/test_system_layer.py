@@ -94,15 +94,30 @@ def test_settings_that_the_server_was_given_come_as_they_are(
     given = System(built, apt=host / "etc/apt", root=host)
     tree = filled(given, tmp_path)
     assert "user:pw@" in (tree / "etc/apt/sources.list").read_text()
-    assert given.signature() != System(built, root=host).signature()
+    assert given.family != System(built, root=host).family
 
 
 def test_what_changes_on_the_host_makes_another_layer(host: Path, built: BuiltEnvironment) -> None:
     system = System(built, root=host)
-    before = system.signature()
-    assert before == system.signature()
+    before = system.version
+    assert before == system.version
     (host / "var/lib/dpkg/status").write_text("Package: a\n\nPackage: b\n")
-    assert system.signature() != before
+    assert system.version != before
+
+
+def test_what_one_package_hoards_for_itself_is_left_out(
+    host: Path, built: BuiltEnvironment, tmp_path: Path
+) -> None:
+    for number in range(310):
+        (host / f"usr/lib/sdk/{number}").mkdir(parents=True)
+    files = [f"/usr/lib/sdk/{number}" for number in range(310)]
+    (host / "var/lib/dpkg/info/sdk.list").write_text(
+        "\n".join(["/usr/lib/sdk", "/usr/lib/a", *files])
+    )
+    (host / "var/lib/dpkg/info/a.list").write_text("/usr/lib/a\n/usr/lib/a/b\n")
+    tree = filled(System(built, root=host), tmp_path)
+    assert not (tree / "usr/lib/sdk").exists()
+    assert (tree / "usr/lib/a/b").is_dir()
 
 
 def test_a_host_without_dpkg_gets_directories_only(

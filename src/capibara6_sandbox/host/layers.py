@@ -74,6 +74,31 @@ async def save_layer(
     return f"{space}/{name}"
 
 
+def make_layer(folder: Path, name: str, fill: Callable[[Path], None]) -> None:
+    """Make a layer of files that are the server's own, whole or not at all; it may be there.
+
+    Args:
+        folder: of its space; made if missing.
+        name: of the layer in it.
+        fill: fills an empty directory.
+
+    Raises:
+        LayerError: it could not be made.
+    """
+    if (folder / name).is_dir():
+        return
+    aside = folder / f"{_ASIDE}{name}"
+    try:
+        shutil.rmtree(aside, ignore_errors=True)  # of a server that was killed
+        (aside / "tree").mkdir(parents=True)
+        fill(aside / "tree")
+        (aside / "size.json").write_text(json.dumps(_measure(aside / "tree")))
+        aside.rename(folder / name)
+    except OSError as cause:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise LayerError(f"A layer could not be made: {cause}") from None
+
+
 async def discard_layer(nursery: ZygoteClient, layers: Path, name: str) -> None:
     """Remove a layer, whatever modes its files have.
 
@@ -188,24 +213,6 @@ class LayerSpace:
         kept = (*(n for n in below if n not in joined), name)
         self.hold(kept)
         return kept
-
-    def add(self, fill: Callable[[Path], None]) -> str:
-        """Make a layer by hand, whole or not at all; return its name. May be called in a thread.
-
-        Raises:
-            LayerError: it could not be made.
-        """
-        name = secrets.token_hex(8)
-        aside = self.folder / f"{_ASIDE}{name}"
-        try:
-            (aside / "tree").mkdir(parents=True)
-            fill(aside / "tree")
-            (aside / "size.json").write_text(json.dumps(_measure(aside / "tree")))
-            aside.rename(self.folder / name)
-        except OSError as cause:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise LayerError(f"A layer could not be made: {cause}") from None
-        return f"{self.space}/{name}"
 
     def hold(self, names: Iterable[str]) -> None:
         """Keep layers; those of other spaces are kept by their owners."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,18 +11,18 @@ from typing import Final
 from capibara6_sandbox.errors import LayerError
 from capibara6_sandbox.host.build_records import Build, CachedStep, StepContext
 from capibara6_sandbox.host.builds.library import Library
-from capibara6_sandbox.host.builds.recipe import layer_key
 from capibara6_sandbox.host.builds.registries import RegistrySettings
 from capibara6_sandbox.host.builds.system import System
 from capibara6_sandbox.host.builds.uploads import Uploads
 from capibara6_sandbox.host.foundry import Foundry
-from capibara6_sandbox.host.layers import LayerSpace, layer_bytes
+from capibara6_sandbox.host.layers import LayerSpace, layer_bytes, make_layer
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.isolation.limits import MIB, Limits
 from capibara6_sandbox.network.policy import EVERYTHING
 from capibara6_sandbox.templates.catalog import Template
 
 BASE_STEP: Final = "base"
+SYSTEM_SPACE: Final = "system"  # the folder of layers that hold this host's system
 
 _DISK_BYTES: Final = 4096 * MIB  # that a step may write; it lies in memory while the step runs
 _INODES: Final = 1 << 20
@@ -80,18 +81,25 @@ class Tools:
         Raises:
             LayerError: it could not be made.
         """
-        built = self.foundry.built(environment)
         if not self.foundry.privileged:
             return ()
-        system = System(built, self.apt)
-        key = layer_key("system", await asyncio.to_thread(system.signature))
+        system = System(self.foundry.built(environment), self.apt)
         async with self.turn:
-            made = self.cached(key)
-            if made is None:
-                name = await asyncio.to_thread(self.space.add, system.fill)
-                made = CachedStep(id=key, template_id="", layers=(name,), context=StepContext())
-                self.library.keep_step(made)
-        return made.layers
+            needed = self.library.layers()
+            name = await asyncio.to_thread(self._make_system, system, needed)
+        return (name,)
+
+    def _make_system(self, system: System, needed: set[str]) -> str:
+        """Make a system layer if it is not there, and remove earlier ones of its family."""
+        folder = self.space.layers / SYSTEM_SPACE
+        name = f"{system.family}-{system.version}"
+        if not (folder / name).is_dir():
+            make_layer(folder, name, system.fill)
+            for old in folder.glob(f"{system.family}-*"):
+                known = f"{SYSTEM_SPACE}/{old.name}"
+                if not (old.name == name or known in needed or self.foundry.space.holds(known)):
+                    shutil.rmtree(old, ignore_errors=True)
+        return f"{SYSTEM_SPACE}/{name}"
 
     async def open(
         self, build: Build, environment: str, layers: tuple[str, ...], limits: Limits

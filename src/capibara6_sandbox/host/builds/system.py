@@ -9,12 +9,14 @@ there. No file that only the host's root may read becomes readable, for no owner
 Only where the server is root: an ordinary user's has no other owner to give.
 """
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +24,7 @@ from typing import Final
 from capibara6_sandbox.isolation.rootfs import ADDED, USER_ID
 from capibara6_sandbox.templates.build import BuiltEnvironment
 
-_FORMAT: Final = "3"  # raise it when this layer would become another one
+_FORMAT: Final = "4"  # raise it when this layer would become another one
 _DPKG: Final = "var/lib/dpkg"
 _APT_FOLDERS: Final = (
     "etc/apt/apt.conf.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial",
@@ -37,6 +39,7 @@ _SOURCES: Final = (
 )  # fmt: skip
 _PASSWORD_IN_ADDRESS: Final = re.compile(rb"://[^/\s]*@")
 _NOT_OURS: Final = ("usr", "dev", "proc", "sys", "opt/capibara6")
+_HOARD: Final = 300  # directories
 _FOR_EVERYBODY: Final = stat.S_IROTH | stat.S_IXOTH
 # As in images of Debian: what is installed starts no service by itself.
 _NO_SERVICES: Final = "#!/bin/sh\nexit 101\n"
@@ -70,15 +73,21 @@ class System:
     apt: Path | None = None
     root: Path = Path("/")
 
-    def signature(self) -> str:
-        """Return what changes when the layer would: it is made anew then."""
-        parts = [_FORMAT, self.built.id, str(self.apt)]
+    @property
+    def family(self) -> str:
+        """Name what layers of this kind have in common."""
+        return _digest(self.built.id, str(self.apt))
+
+    @property
+    def version(self) -> str:
+        """Name what changes when the layer would: it is made anew then."""
+        parts = [_FORMAT]
         apt = self.apt or self.root / "etc/apt"
         for path in (self.root / _DPKG / "status", *sorted(apt.rglob("*"))):
             if path.is_file():
                 status = path.stat()
                 parts.append(f"{path}:{status.st_mtime_ns}:{status.st_size}")
-        return "\0".join(parts)
+        return _digest(*parts)
 
     def fill(self, tree: Path) -> None:
         """Make the layer in an empty directory, with owners as sandboxes see them.
@@ -90,7 +99,7 @@ class System:
         for path, mode in _folders(self.built.folder / "rootfs"):
             if not path.startswith(_NOT_OURS):
                 _make_folder(tree / path, mode, USER_ID if path.startswith("opt/venv") else 0)
-        for path, mode in _folders(self.root / "usr"):
+        for path, mode in _without_hoards(_folders(self.root / "usr"), self.root / _DPKG / "info"):
             _make_folder(tree / "usr" / path, mode, 0)
         if (self.root / _DPKG).is_dir():
             self._put_packages(tree)
@@ -110,7 +119,7 @@ class System:
     def _put_packages(self, tree: Path) -> None:
         """Add what dpkg and apt know of this host, and what packages expect of a Debian."""
         (tree / "var/lib").mkdir(exist_ok=True)
-        ignored = shutil.ignore_patterns("lock*", "*-old")
+        ignored = shutil.ignore_patterns("lock*", "*-old", "*.md5sums")
         shutil.copytree(self.root / _DPKG, tree / _DPKG, symlinks=True, ignore=ignored)
         for path in _APT_FOLDERS:
             (tree / path).mkdir(parents=True, exist_ok=True)
@@ -175,6 +184,10 @@ def _is_known(words: list[str], users: set[str], groups: set[str]) -> bool:
     return len(words) >= 2 and words[0] in users and words[1] in groups
 
 
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
 def _folders(top: Path) -> Iterator[tuple[str, int]]:
     """Yield the directories below `top` that everybody may enter and list, with their modes."""
     device = top.stat().st_dev
@@ -190,11 +203,40 @@ def _folders(top: Path) -> Iterator[tuple[str, int]]:
         names[:] = kept
 
 
+def _without_hoards(folders: Iterable[tuple[str, int]], lists: Path) -> list[tuple[str, int]]:
+    """Leave out what one package has for itself alone, if that is much: a whole SDK, say.
+
+    Packages put files beside those of others; only to upgrade or remove the same package would
+    these directories have to be the sandbox's.
+    """
+    found = list(folders)
+    owners = _owners({path for path, _ in found}, lists)
+    sizes = Counter(owners.values())
+    return [(path, mode) for path, mode in found if sizes[owners.get(path, "")] <= _HOARD]
+
+
+def _owners(folders: set[str], lists: Path) -> dict[str, str]:
+    """Return whose a directory below /usr is, if it is one package's, or nobody's."""
+    owners: dict[str, str] = {}
+    shared: set[str] = set()
+    for file in lists.glob("*.list"):
+        for line in file.read_text("utf-8", "replace").splitlines():
+            path = line.removeprefix("/usr/")
+            if path in folders and owners.setdefault(path, file.stem) != file.stem:
+                shared.add(path)
+    for path in folders - owners.keys():
+        owners[path] = "/".join(path.split("/")[:2])  # what was put there by hand
+    return {path: owner for path, owner in owners.items() if path not in shared}
+
+
 def _make_folder(target: Path, mode: int, owner: int) -> None:
-    if target.exists():
+    try:
+        os.mkdir(target)
+    except FileExistsError:
         return
-    target.mkdir(parents=True)
-    target.chmod(mode)
+    except FileNotFoundError:
+        target.mkdir(parents=True)
+    os.chmod(target, mode)
     if owner:
         os.chown(target, owner, owner)
 
