@@ -36,7 +36,8 @@ def points(chart: Any) -> dict[str, list[tuple[Any, Any]]]:
 def test_lines(one: Sandbox) -> None:
     chart = chart_of(
         one,
-        "x = np.arange(4); plt.plot(x, x ** 2, label='squares'); plt.plot(x, x ** 3, label='cubes')\n"
+        "x = np.arange(4); plt.plot(x, x ** 2, label='squares')\n"
+        "plt.plot(x, x ** 3, label='cubes')\n"
         "plt.title('Powers'); plt.xlabel('time (s)'); plt.ylabel('length [m]'); plt.legend()",
     )
     assert (chart.type, chart.title) == (ChartType.LINE, "Powers")
