@@ -118,6 +118,7 @@ class GuestClient:
     def __init__(self, socket_path: Path) -> None:
         self.socket_path = socket_path
         self.parked = False
+        self.called: set[str] = set()  # the operations that were ever asked of the agent
         self._calls: set[GuestCall] = set()
 
     def park(self) -> None:
@@ -146,6 +147,7 @@ class GuestClient:
 
     def call(self, operation: str, **arguments: Any) -> GuestCall:
         """Prepare a streaming call; use it with `async with`."""
+        self.called.add(operation)
         return GuestCall(self, operation, arguments)
 
     async def request(self, operation: str, **arguments: Any) -> dict[str, Any]:
