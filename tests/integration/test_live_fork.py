@@ -83,6 +83,22 @@ def test_a_fork_outlives_its_origin_and_can_be_forked(server: SandboxServer) -> 
     wait_until(lambda: not [path for path in server.cgroups() if origin.sandbox_id in path.name])
 
 
+def test_an_origin_starts_again_from_its_files_while_its_fork_lives(server: SandboxServer) -> None:
+    origin = Sandbox.create(**server.sdk)
+    assert origin.run_code(ORIGIN).error is None
+    (fork,) = _fork(origin)
+    origin.pause(keep_memory=False)
+    origin.connect()
+    assert origin.files.read("/home/user/project/notes") == "hello"
+    assert _value(fork, "x") == "41"
+    fork.kill()  # and with it what was left of the origin's first machine
+    wait_until(lambda: len([p for p in server.cgroups() if origin.sandbox_id in p.name]) <= 6)
+    assert origin.files.read("/home/user/project/notes") == "hello"
+    assert _value(origin, "1 + 1") == "2"
+    origin.kill()
+    wait_until(lambda: not [path for path in server.cgroups() if origin.sandbox_id in path.name])
+
+
 def test_nothing_is_left_of_a_family(server: SandboxServer) -> None:
     before = len(server.descendants())
     origin = Sandbox.create(**server.sdk)

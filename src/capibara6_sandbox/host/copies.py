@@ -87,6 +87,7 @@ class Copies:
         try:
             made = replace(sandbox.template, layers=layers)
             await self._keeper.stems.plant(record.id, sandbox, made)
+            await self._foundry.settle()
             replaced = self.snapshots.add(record)
         except BaseException as cause:
             await asyncio.shield(self._give_up(record))

@@ -260,7 +260,8 @@ class Foundry:
     def _create_cgroup(self, blueprint: Blueprint) -> Cgroup | None:
         if self._cgroups is None:
             return None
-        return self._cgroups.create(blueprint.id, blueprint.template.limits)
+        name = blueprint.place or blueprint.id
+        return self._cgroups.create(name, blueprint.template.limits)
 
     def _blueprint(
         self, template: Template, layers: Sequence[str], machine_id: str, origin: Machine | None
@@ -273,9 +274,15 @@ class Foundry:
             disk_bytes=self.space.room_bytes(layers, disk_bytes) if layers else disk_bytes,
             privileged=self.privileged,
             layers=tuple(layers),
+            place=self._place(machine_id),
             # Last: what is taken is taken back with the machine, and there is none yet.
             uid_base=origin.blueprint.uid_base if origin else self._ranges.take(),
         )
+
+    def _place(self, machine_id: str) -> str:
+        """Return a name that is free; a sandbox's former machine may live on for its forks."""
+        taken = any(machine.blueprint.id == machine_id for machine in self._retired)
+        return f"{machine_id}-{secrets.token_hex(4)}" if taken else ""
 
     async def take_back(self, machine: Machine) -> None:
         """End a machine, and take back its ids and layers. To be called once.
@@ -321,6 +328,15 @@ class Foundry:
         return await self.space.save(
             nursery, machine.layer_fd, blueprint.uid_base, blueprint.layers
         )
+
+    async def settle(self) -> None:
+        """Force what was saved to the disk, where it outlives this server.
+
+        Raises:
+            StartError: the disk has failed.
+        """
+        if self.keeps:
+            await self.space.settle()
 
     async def release(self, layers: Sequence[str]) -> None:
         """Give up layers that the caller held; those that nobody holds are removed."""

@@ -22,6 +22,7 @@ import structlog
 
 from capibara6_sandbox.errors import LayerError
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
+from capibara6_sandbox.isolation import linux
 
 JOINED_FROM: Final = 8  # so many layers of one sandbox become one when the next is saved
 REPORT_TIMEOUT_S: Final = 300.0
@@ -175,6 +176,14 @@ async def _read_all(fd: int) -> bytes:
     return b"".join(pieces)
 
 
+def _sync(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        linux.sync_file_system(fd)
+    finally:
+        os.close(fd)
+
+
 class LayerSpace:
     """One server's layers, each kept as long as somebody holds it.
 
@@ -213,6 +222,17 @@ class LayerSpace:
         kept = (*(n for n in below if n not in joined), name)
         self.hold(kept)
         return kept
+
+    async def settle(self) -> None:
+        """Force what was saved to the disk: before something that outlives this server names it.
+
+        Raises:
+            LayerError: the disk has failed.
+        """
+        try:
+            await asyncio.to_thread(_sync, self.folder)
+        except OSError as cause:
+            raise LayerError(f"The files could not be written to the disk: {cause}") from None
 
     def hold(self, names: Iterable[str]) -> None:
         """Keep layers; those of other spaces are kept by their owners."""

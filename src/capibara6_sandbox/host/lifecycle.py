@@ -144,6 +144,7 @@ class Lifecycle:
         try:
             layers = await self._foundry.save(machine)
             try:
+                await self._foundry.settle()
                 await self._keep(sandbox, machine, layers)
             except BaseException:
                 await asyncio.shield(self._foundry.release(layers))

@@ -32,7 +32,7 @@ class Machine:
     def __init__(self, blueprint: Blueprint, run: Path) -> None:
         self.blueprint = blueprint
         self.cgroup: Cgroup | None = None  # which `kill` removes
-        self._socket_path = run / f"{blueprint.id}.sock"
+        self._socket_path = run / f"{blueprint.place or blueprint.id}.sock"
         self.guest = GuestClient(self._socket_path)
         self._pidfd = -1
         self.layer_fd = -1  # of its writable layer, which no path leads to

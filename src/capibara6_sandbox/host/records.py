@@ -187,6 +187,11 @@ class Records(Generic[Record]):
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)  # of the new name too
+        finally:
+            os.close(folder)
 
     def remove(self, record_id: str) -> None:
         """Remove a record. Idempotent."""

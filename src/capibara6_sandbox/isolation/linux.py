@@ -220,6 +220,11 @@ def open_beneath(folder: int, path: str, flags: int, mode: int = 0) -> int:
     return _checked(fd, path)
 
 
+def sync_file_system(fd: int) -> None:
+    """Write all of the file system that a descriptor lies on to its disk, and wait for it."""
+    _checked(_libc.syncfs(fd), "syncfs")
+
+
 def change_root(new_root: str) -> None:
     """Make `new_root` (a mount point) the root of this mount namespace and drop the old one."""
     os.chdir(new_root)

@@ -142,9 +142,11 @@ class Tools:
         """
         nursery = await self.foundry.parents.nursery()
         blueprint = machine.blueprint
-        return await self.space.save(
+        saved = await self.space.save(
             nursery, machine.layer_fd, blueprint.uid_base, blueprint.layers
         )
+        await self.space.settle()
+        return saved
 
 
 def working_limits(build: Build, disk_bytes: int = _DISK_BYTES) -> Limits:
