@@ -32,11 +32,9 @@ NAMESPACES: Final = {
     "network": CLONE_NEWNET,
 }
 
-MS_RDONLY: Final = 1
 MS_NOSUID: Final = 2
 MS_NODEV: Final = 4
 MS_NOEXEC: Final = 8
-MS_REMOUNT: Final = 32
 MS_BIND: Final = 4096
 MS_REC: Final = 16384
 MS_PRIVATE: Final = 1 << 18
@@ -153,7 +151,6 @@ class _MountAttributes(ctypes.Structure):
 MOUNT_ATTR_RDONLY: Final = 0x1
 MOUNT_ATTR_NOSUID: Final = 0x2
 MOUNT_ATTR_NODEV: Final = 0x4
-MOUNT_ATTR_NOEXEC: Final = 0x8
 _MOUNT_ATTR_IDMAP: Final = 0x00100000
 
 

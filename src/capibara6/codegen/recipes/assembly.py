@@ -75,11 +75,6 @@ def assemble(
     return "\n\n".join(sections) + "\n\n\n" + body.strip() + "\n"
 
 
-def parameter_names(name: str) -> tuple[str, ...]:
-    """Return the parameters that a program declares."""
-    return tuple(_block_names(_source(name)))
-
-
 @cache
 def _source(name: str) -> str:
     folder = resources.files("capibara6.codegen.recipes") / "programs"
