@@ -100,6 +100,7 @@ def test_apt_installs_what_is_not_there_and_runs_its_scripts(
         assert sandbox.run_code("!tiny").logs.stdout[0].strip() == "tiny runs"
         with pytest.raises(Exception, match="denied"):
             run("touch /usr/bin/mine")
+        assert run("sudo whoami").stdout == "root\n"
         run("touch /usr/bin/mine && apt-get remove -qq -y tiny && ! small", user="root")
     finally:
         sandbox.kill()

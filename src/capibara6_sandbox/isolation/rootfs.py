@@ -43,7 +43,7 @@ ADDED: Final = {
 
 # Directories that root of a sandbox may fill, beside those of the template's own list.
 _FOR_ROOT: Final = ("mnt", "srv", "var/log", "var/cache", "var/lib")
-_SUDO: Final = (f"{IN_SANDBOX}/sudo.py", "opt/venv/bin/sudo")
+SUDO: Final = (f"{IN_SANDBOX}/sudo.py", "opt/venv/bin/sudo")
 
 _NO_SUID_DEV = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 _READ_ONLY = linux.MOUNT_ATTR_RDONLY | _NO_SUID_DEV
@@ -300,10 +300,10 @@ def _fill_upper(root: Root) -> None:
         if owner == "user" and root.privileged:
             os.chown(target, USER_ID, USER_ID)
     listed = {entry[0] for entry in owned}
-    for path in _FOR_ROOT:
+    for path in () if root.own_system else _FOR_ROOT:
         if path not in listed:
             os.mkdir(f"/stage/upper/{path}", 0o755)
-    program, link = _SUDO
+    program, link = SUDO
     if root.privileged and os.path.dirname(link) in listed:
         os.symlink(program, f"/stage/upper/{link}")
     _write_file("/stage/upper/etc/hostname", f"{root.host_name}\n")

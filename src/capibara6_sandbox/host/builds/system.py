@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from capibara6_sandbox.isolation.rootfs import ADDED, USER_ID
+from capibara6_sandbox.isolation.rootfs import ADDED, SUDO, USER_ID
 from capibara6_sandbox.templates.build import BuiltEnvironment
 
-_FORMAT: Final = "4"  # raise it when this layer would become another one
+_FORMAT: Final = "5"  # raise it when this layer would become another one
 _DPKG: Final = "var/lib/dpkg"
 _APT_FOLDERS: Final = (
     "etc/apt/apt.conf.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial",
@@ -115,6 +115,9 @@ class System:
             target.chmod(mode)
             if owner == "user":
                 os.chown(target, USER_ID, USER_ID)
+        program, link = SUDO
+        if (tree / link).parent.is_dir():
+            (tree / link).symlink_to(program)
 
     def _put_packages(self, tree: Path) -> None:
         """Add what dpkg and apt know of this host, and what packages expect of a Debian."""
