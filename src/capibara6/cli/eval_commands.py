@@ -1,0 +1,28 @@
+"""`capibara6 eval …`: the learners measured on recorded facts. Thin, like `commands`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+eval_app = typer.Typer(no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Lines = Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="One JSON object a line.")]
+
+
+@eval_app.command("router")
+def router(
+    file: Lines,
+    folds: Annotated[int, typer.Option(min=2, max=50, help="Parts of the cross-validation.")] = 5,
+    quality: Annotated[
+        float, typer.Option(min=0, max=1, help="1 counts success alone, 0 cost alone.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of folds and exploration.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the router on what tiers achieved on prompts."""
+    from capibara6.cli import evaluating
+    from capibara6.cli.running import run
+
+    run(lambda: evaluating.router(file, folds, quality, seed, as_json=as_json), as_json)
