@@ -6,17 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capibara6.routing.features import SIZE, TEXT_CHARACTERS_MAX, features, shape
+from capibara6.routing.features import SIZE, TEXT_CHARACTERS_MAX, features
 from capibara6.routing.gains import GainModel
 from capibara6.routing.ridge import fit, fit_chosen
+from capibara6.routing.structure import OUTLINE_SIZE, outline
 
 
 @given(st.text(max_size=300))
 def test_any_text_has_features_within_bounds(text: str) -> None:
-    for row in (features(text), shape(text, "group")):
-        assert len(row.places) == len(row.values) == len(set(row.places)) >= 2
-        assert all(0 <= place < SIZE for place in row.places)
-        assert row.norm == pytest.approx(sum(value**2 for value in row.values))
+    row = features(text)
+    assert len(row.places) == len(row.values) == len(set(row.places)) >= 2
+    assert all(0 <= place < SIZE for place in row.places)
+    assert row.norm == pytest.approx(sum(value**2 for value in row.values))
+    assert len(outline(text)) == OUTLINE_SIZE
+    assert sum(value**2 for value in outline(text)) < 9
 
 
 def test_features_are_the_same_in_every_process() -> None:

@@ -155,7 +155,7 @@ def test_unknown_tiers_are_refused(tier: str | None, tiers: tuple[str, ...]) -> 
         ("Predict the worldwide gross", ["films"], "machine_learning"),
         ("average gross by genre", ["films"], "data_analysis"),
         ("Calcula los 20 primeros números de Fibonacci", [], "quick_script"),
-        ("average of the numbers 1 to 10", [], "default"),
+        ("average of the numbers 1 to 10", [], "quick_script"),
     ],
 )
 def test_templates_follow_the_task(question: str, names: list[str], template: str) -> None:

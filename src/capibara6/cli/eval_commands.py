@@ -15,6 +15,9 @@ Lines = Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="One JSON obje
 def router(
     file: Lines,
     folds: Annotated[int, typer.Option(min=2, max=50, help="Parts of the cross-validation.")] = 5,
+    online: Annotated[
+        bool, typer.Option("--online", help="Once through, seeing the chosen tier's outcome only.")
+    ] = False,
     quality: Annotated[
         float, typer.Option(min=0, max=1, help="1 counts success alone, 0 cost alone.")
     ] = 1.0,
@@ -25,4 +28,15 @@ def router(
     from capibara6.cli import evaluating
     from capibara6.cli.running import run
 
+    if online:
+        run(lambda: evaluating.online(file, quality, seed, as_json=as_json), as_json)
     run(lambda: evaluating.router(file, folds, quality, seed, as_json=as_json), as_json)
+
+
+@eval_app.command("tasks")
+def tasks(file: Lines, as_json: AsJson = False) -> None:
+    """Measure whether kinds of task are recognised, by language."""
+    from capibara6.cli import evaluating
+    from capibara6.cli.running import run
+
+    run(lambda: evaluating.tasks(file, as_json=as_json), as_json)

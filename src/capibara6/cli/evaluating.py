@@ -1,6 +1,7 @@
 """`capibara6 eval …`: runs an evaluation and prints what came out."""
 
 import asyncio
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from rich.table import Table
 from capibara6.cli import exit_codes
 from capibara6.cli.terminal import output, print_json, visible
 from capibara6.evaluation.curves import Curve, Interval
+from capibara6.evaluation.online import OnlineScore, run_online
 from capibara6.evaluation.outcomes import read_outcomes
 from capibara6.evaluation.router import RouterScore, cross_validate
+from capibara6.evaluation.tasks import Understood, accuracy, read_task_prompts, understand
 
 
 async def router(file: Path, folds: int, quality: float, seed: int, *, as_json: bool) -> int:
@@ -22,6 +25,60 @@ async def router(file: Path, folds: int, quality: float, seed: int, *, as_json: 
     else:
         _print_score(score, f"{folds}-fold cross-validation")
     return exit_codes.OK
+
+
+async def online(file: Path, quality: float, seed: int, *, as_json: bool) -> int:
+    """Let the router learn its way through a file; returns the exit status."""
+    found = await asyncio.to_thread(read_outcomes, file)
+    result = await asyncio.to_thread(run_online, found, quality, seed)
+    if as_json:
+        points = [asdict(point) for point in result.points]
+        print_json({**_values(result.score), "curve": points})
+    else:
+        _print_score(result.score, "Online")
+        _print_points(result)
+    return exit_codes.OK
+
+
+async def tasks(file: Path, *, as_json: bool) -> int:
+    """Ask the router for the task of every prompt of a file; returns the exit status."""
+    results = await asyncio.to_thread(lambda: understand(read_task_prompts(file)))
+    wrong = [result for result in results if not result.right]
+    shares = accuracy(results)
+    if as_json:
+        print_json(
+            {
+                "accuracy": shares,
+                "prompts": len(results),
+                "wrong": [{**asdict(r.prompt), "found": r.found} for r in wrong],
+            }
+        )
+    else:
+        _print_tasks(shares, results, wrong)
+    return exit_codes.OK
+
+
+def _print_tasks(
+    shares: dict[str, float], results: list[Understood], wrong: list[Understood]
+) -> None:
+    console = output()
+    for language, share in shares.items():
+        count = sum(result.prompt.language == language for result in results)
+        console.print(f"{visible(language)}  {share:6.1%} of {count}", markup=False)
+    for result in wrong:
+        prompt = visible(" ".join(result.prompt.prompt.split()))[:100]
+        text = f"{result.prompt.task} taken for {result.found}: {prompt}"
+        console.print(text, markup=False, soft_wrap=True)
+
+
+def _print_points(result: OnlineScore) -> None:
+    table = Table(box=None)
+    for name in ("prompts", "reward so far", "best single", "oracle"):
+        table.add_column(name, justify="right")
+    for point in result.points:
+        values = (point.reward, point.best_single, point.oracle)
+        table.add_row(str(point.prompts), *(f"{value:.4f}" for value in values))
+    output().print(table)
 
 
 def _values(score: RouterScore) -> dict[str, Any]:

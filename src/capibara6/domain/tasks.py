@@ -17,3 +17,12 @@ TASKS = (
     "code",
     "conversation",
 )
+
+# What presets of limits serve: the coarser kinds that people tell apart.
+FAMILIES = {
+    **dict.fromkeys(TASKS, "data_analysis"),
+    **dict.fromkeys(("regression", "classification", "clustering"), "machine_learning"),
+    "visualization": "visualization",
+    "code": "code",
+    "conversation": "conversation",
+}

@@ -65,15 +65,6 @@ def features(text: str, task: str = "") -> Features:
     return vector(values)
 
 
-def shape(text: str, task: str = "") -> Features:
-    """Few features only: the measures, the task and a constant one; learnt from few outcomes."""
-    values: dict[int, float] = {_place("always"): 1.0}
-    _add_measures(values, measures(shortened(text)))
-    if task:
-        values[_place(f"task={task}")] = 1.0
-    return vector(values)
-
-
 def shortened(text: str) -> str:
     """The part of a text that is looked at: all of it, or its beginning and its end."""
     if len(text) <= TEXT_CHARACTERS_MAX:

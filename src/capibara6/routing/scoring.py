@@ -7,6 +7,7 @@ from capibara6.domain.requests import Column, Request
 from capibara6.domain.tasks import TASKS
 from capibara6.language.mentions import Mention, find_mentions
 from capibara6.language.words import fold, words
+from capibara6.routing.plain import weigh_plain
 from capibara6.routing.rules import COMPLEX, RULES
 
 _TALK = ("code", "conversation")
@@ -33,11 +34,17 @@ def read(request: Request) -> Reading:
     mentions = find_mentions(request.question, columns)
     matches = _matches(text)
     scores = {task: sum(weight for weight, _ in matches.get(task, ())) for task in TASKS}
-    _weigh_data(scores, request, mentions)
+    spoken = {
+        task: [words_matched for _, words_matched in found] for task, found in matches.items()
+    }
+    if request.files:
+        _weigh_data(scores, mentions)
+    else:
+        weigh_plain(scores, spoken, text)
     task = max(TASKS, key=lambda name: scores[name])
     if scores[task] <= 0:
         task = "profile" if request.files else "conversation"
-    matched = tuple(words_matched for _, words_matched in matches.get(task, ()))
+    matched = tuple(spoken.get(task, ()))
     confidence = _confidence(scores, task)
     return Reading(task, confidence, scores, matched, mentions, _complexity(text, scores))
 
@@ -50,12 +57,8 @@ def _matches(text: str) -> dict[str, list[tuple[float, str]]]:
     return found
 
 
-def _weigh_data(scores: dict[str, float], request: Request, mentions: Sequence[Mention]) -> None:
+def _weigh_data(scores: dict[str, float], mentions: Sequence[Mention]) -> None:
     """Let the data speak: what is there, and of which kind are the columns that are named?"""
-    if not request.files:
-        for task in scores:
-            scores[task] *= 1.0 if task in _TALK else 0.4
-        return
     for task in _TALK:
         scores[task] *= 0.6 if mentions else 0.9
     if mentions:
