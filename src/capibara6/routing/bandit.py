@@ -25,7 +25,7 @@ from capibara6.routing.structure import OUTLINE_SIZE, outline
 _MIDDLE: Final = 0.5  # success expected of nothing known
 _PRICE_GAIN: Final = 0.35  # believed success of the dearest tier over the cheapest, at first
 _SHARED_VARIANCE: Final = 0.1
-_LEVEL_VARIANCE: Final = 0.02  # of a tier's level
+_LEVEL_VARIANCE: Final = 0.015  # of a tier's level
 _OUTLINE_VARIANCE: Final = 0.02  # of what an outline does to a tier, all measures together
 _NOISE: Final = 0.2  # variance of an outcome around its probability
 _FORGETTING: Final = 1 / 5000  # share of the knowledge lost with each outcome of a tier
