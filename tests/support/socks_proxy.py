@@ -3,18 +3,34 @@
 import socket
 import ssl
 import threading
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
+
+from support.wildcard_proxy import pump
 
 
 class SocksProxy:
     """Greets with the name of what was asked for, then echoes."""
 
     def __init__(
-        self, username: str = "", password: str = "", tls: ssl.SSLContext | None = None
+        self,
+        username: str = "",
+        password: str = "",
+        tls: ssl.SSLContext | None = None,
+        behind: Mapping[int, int] | None = None,
     ) -> None:
+        """Take those who know a password.
+
+        Args:
+            username: of theirs.
+            password: of theirs.
+            tls: what it is spoken to within.
+            behind: ports of loopback that stand for all hosts', by port; without, it echoes.
+        """
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._tls = tls
+        self._behind = behind
         self._login = (username.encode(), password.encode())
         self.port: int = self._listener.getsockname()[1]
         self.asked: list[str] = []
@@ -55,11 +71,21 @@ class SocksProxy:
             target = self._read_target(stream)
             self.asked.append(target)
             client.sendall(bytes([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]))
+            if self._behind is not None:
+                self._pass_on(client, self._behind[int(target.rpartition(":")[2])])
+                return
             client.sendall(f"[{target}] ".encode())
             while data := stream.read1(65536):
                 client.sendall(data)
             if isinstance(client, ssl.SSLSocket):
                 client.unwrap()
+
+    def _pass_on(self, client: socket.socket, port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            back = threading.Thread(target=pump, args=(server, client), daemon=True)
+            back.start()
+            pump(client, server)
+            back.join()
 
     def _accepts(self, stream, client: socket.socket) -> bool:  # type: ignore[no-untyped-def]
         stream.read(1)

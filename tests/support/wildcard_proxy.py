@@ -14,9 +14,9 @@ class _Handler(socketserver.StreamRequestHandler):
             pass
         with socket.create_connection(("127.0.0.1", port)) as behind:
             self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            back = threading.Thread(target=_pump, args=(behind, self.request), daemon=True)
+            back = threading.Thread(target=pump, args=(behind, self.request), daemon=True)
             back.start()
-            _pump(self.request, behind)
+            pump(self.request, behind)
             back.join()
 
 
@@ -25,7 +25,8 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def pump(source: socket.socket, target: socket.socket) -> None:
+    """Pass one direction's bytes to its end."""
     with contextlib.suppress(OSError):
         while data := source.recv(65_536):
             target.sendall(data)
