@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Callable
@@ -32,6 +33,12 @@ In a container, mounts and a full /proc are missing. Start it with
 _UPLINK_REMEDY = """\
 Sandboxes reach no network. As root, load what the kernel lacks:
   modprobe -a nf_tables nft_tproxy nft_reject_ipv4"""
+_NAMES_REMEDY = """\
+What get_host() gives, `<port>-<sandbox>.localhost`, is found by browsers and curl only. One of:
+  apt install libnss-myhostname, or systemd-resolved: then every program finds it
+  a wildcard DNS record *.DOMAIN that leads here, and --domain DOMAIN
+or send the server itself the headers E2b-Sandbox-Id and E2b-Sandbox-Port."""
+_OPENSSL_REMEDY = "apt install openssl"
 _CGROUP_REMEDY = """\
 Without cgroups only rlimits bound memory and processes. As an ordinary user, start the server with
   systemd-run --user --scope -p Delegate=yes capibara6 sandbox serve"""
@@ -70,6 +77,8 @@ def examine() -> list[Check]:
         _check_namespaces(),
         _check_mounts(),
         _check_uplink(),
+        _check_openssl(),
+        _check_preview_names(),
         _check_seccomp(),
         _check_capabilities(),
         _check_landlock(),
@@ -164,6 +173,21 @@ def _check_uplink() -> Check:
     failure = _attempt(_open_uplink)
     detail = failure or "TCP and DNS through the egress process"
     return Check("network", not failure, False, detail, _UPLINK_REMEDY)
+
+
+def _check_openssl() -> Check:
+    found = shutil.which("openssl")
+    detail = found or "no program `openssl`: no HTTPS of one's own, no network rules for requests"
+    return Check("certificates", found is not None, False, detail, _OPENSSL_REMEDY)
+
+
+def _check_preview_names() -> Check:
+    name = "3000-sandbox.localhost"
+    try:
+        found = socket.gethostbyname(name)
+    except OSError as cause:
+        return Check("preview names", False, False, f"{name}: {cause.strerror}", _NAMES_REMEDY)
+    return Check("preview names", True, False, f"{name} leads to {found}")
 
 
 def _install_filter() -> None:

@@ -32,13 +32,14 @@ from capibara6_sandbox.host.stems import default_bytes_max
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.network.policy import parse_networks
 from capibara6_sandbox.network.proxies import PolicyError
-from capibara6_sandbox.network.reach import HOST_NAME, Mode
+from capibara6_sandbox.network.reach import HOST_NAME, Mode, Shown
 from capibara6_sandbox.templates.build import TemplateBuildError, build
 from capibara6_sandbox.templates.catalog import environments
 
 PORT_DEFAULT: Final = 49982
 DOMAIN_DEFAULT: Final = "e2b.localhost"  # of HTTPS
 _KEY_FORM: Final = re.compile(r"^e2b_[0-9a-f]{8,}$")
+_HTTPS_PORT: Final = 443
 _IDLE_CHECK_S: Final = 1.0
 
 _log = structlog.get_logger()
@@ -172,15 +173,19 @@ def _name_server(text: str) -> tuple[str, int]:
         raise argparse.ArgumentTypeError(f"ADDRESS[:PORT], not {text!r}") from None
 
 
-def _network(arguments: argparse.Namespace) -> NetworkSettings:
+def _network(arguments: argparse.Namespace, secured: "_Secured | None") -> NetworkSettings:
     try:
         opened = tuple(str(block) for block in parse_networks(arguments.network_allow))
     except PolicyError as cause:
         _fail(f"--network-allow: {cause}")
+    shown = secured if secured and secured.port in arguments.network_host_port else None
+    previews = shown.domain.partition(":")[0] if shown else ""
+    authority = shown.certificate.authority if shown else None
     return NetworkSettings(
         mode=Mode(arguments.network),
         opened=opened,
-        host_ports=tuple(arguments.network_host_port),
+        shown=Shown(frozenset(arguments.network_host_port), previews),
+        authority=authority.read_text() if authority else "",
         rate_bytes_s=arguments.network_rate * 1e6,
         servers=tuple(arguments.network_dns),
     )
@@ -232,12 +237,16 @@ def _fail(message: str) -> NoReturn:
 async def _serve(arguments: argparse.Namespace, key: str) -> None:
     listener = _listen(arguments.host, arguments.port)
     host, port = listener.getsockname()[:2]
+    try:
+        secured = _secured(arguments)
+    except (CertificateError, OSError) as cause:
+        _fail(f"HTTPS cannot be served: {cause}")
     keeper = Keeper(
         KeeperSettings(
             data=arguments.data or data_folder(),
             sandboxes_max=arguments.max_sandboxes,
             pool_size=arguments.pool,
-            network=_network(arguments),
+            network=_network(arguments, secured),
             stems_bytes_max=arguments.snapshot_memory,
             builds=_builds(arguments),
         )
@@ -246,7 +255,6 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        secured = _secured(arguments)
         await keeper.start(_report_progress)
         domain = secured.domain if secured else arguments.domain or _default_domain(host, port)
         names = [arguments.host, *arguments.allow_host]
@@ -258,7 +266,7 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
                 await stack.enter_async_context(https)
             _announce(f"http://{host}:{port}", key, secured, keeper.degraded, arguments.state)
             await _wait_for_end(keeper, stop, arguments.idle_timeout)
-    except (TemplateBuildError, ZygoteError, CertificateError, OSError) as cause:
+    except (TemplateBuildError, ZygoteError, OSError) as cause:
         _fail(f"The sandbox server cannot start: {cause}\nRun `capibara6 doctor` for what to do.")
     finally:
         await keeper.stop()
@@ -270,7 +278,8 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
 class _Secured:
     """HTTPS below a domain, which clients find by E2B_DOMAIN alone."""
 
-    domain: str  # with port
+    domain: str  # with the port, unless it is HTTPS's own
+    port: int
     listener: socket.socket
     certificate: Certificate
 
@@ -294,7 +303,9 @@ def _secured(arguments: argparse.Namespace) -> _Secured | None:
     else:
         certificate = local_certificate((arguments.data or data_folder()) / "tls", name)
     listener = _listen(arguments.host, arguments.tls_port, "--tls-port")
-    return _Secured(f"{name}:{listener.getsockname()[1]}", listener, certificate)
+    port = listener.getsockname()[1]
+    domain = name if port == _HTTPS_PORT else f"{name}:{port}"
+    return _Secured(domain, port, listener, certificate)
 
 
 def _default_domain(host: str, port: int) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -131,3 +132,21 @@ def test_tls_options_that_do_not_fit_are_refused() -> None:
         )
         assert done.returncode == 2
         assert "--tls-cert" in done.stderr
+
+
+def test_sandboxes_reach_each_others_previews_where_the_server_shows_its_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ("--tls-port", str(port), "--domain", "e2b.test", "--network-host-port", str(port))
+    server = SandboxServer((*options, "--pool", "0")).start()
+    try:
+        with Sandbox.create(**server.sdk) as one, Sandbox.create(**server.sdk) as other:
+            one.files.write("/tmp/page/index.html", "from the other")
+            one.commands.run("python -m http.server 3000 -d /tmp/page", background=True)
+            ask = "curl -sSfk --retry 20 --retry-all-errors --retry-delay 1 https://"
+            assert other.commands.run(ask + one.get_host(3000)).stdout == "from the other"
+            host = f"api.e2b.test:{port}"
+            refused = other.commands.run(f"curl -sSk https://{host}/sandboxes 2>&1; true").stdout
+            assert "Could not resolve host: api.e2b.test" in refused
+    finally:
+        assert server.stop() == 0

@@ -15,7 +15,7 @@ from capibara6_sandbox.network.policy import (
     matches,
 )
 from capibara6_sandbox.network.proxies import PolicyError, ProxyTls, parse_proxy
-from capibara6_sandbox.network.reach import Mode, Reach
+from capibara6_sandbox.network.reach import HOST_NAME, Mode, Reach, Shown
 
 ADDRESSES = st.ip_addresses(v=4).map(str)
 
@@ -161,3 +161,13 @@ def test_name_servers_are_open_under_a_list_of_names_only() -> None:
     assert listed.decide("9.9.9.9") is Verdict.ALLOWED
     assert listed.decide("8.8.8.8") is Verdict.DENIED
     assert Rules(Policy((), closed, dns_servers=servers)).decide("9.9.9.9") is Verdict.DENIED
+
+
+def test_what_the_host_shows_of_itself() -> None:
+    shown = Shown(frozenset({8443}), "e2b.test")
+    assert shown.covers(HOST_NAME, 8443)
+    assert shown.covers("3000-abc1.e2b.test", 8443)
+    assert not shown.covers("3000-abc1.e2b.test", 22)
+    for name in ("api.e2b.test", "e2b.test", "x.3000-abc1.e2b.test", "3000-abc1.e2b.testing", ""):
+        assert not shown.names(name)
+    assert not Shown(frozenset({8443})).names("3000-abc1.")

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import capibara6_sandbox
 from capibara6_sandbox.host.zygotes import START_TIMEOUT_S, ZygoteError, reap, wait_for_exit
 from capibara6_sandbox.isolation.rootfs import DNS_ADDRESS
 from capibara6_sandbox.network.egress import CHANNEL_FD
-from capibara6_sandbox.network.reach import Mode
+from capibara6_sandbox.network.reach import Mode, Shown
 from capibara6_sandbox.network.resolver import Server, host_servers
 from capibara6_sandbox.zygote.channel import Channel
 
@@ -31,7 +31,8 @@ class NetworkSettings:
 
     mode: Mode = Mode.PUBLIC
     opened: tuple[str, ...] = ()  # CIDR blocks reached whatever they are
-    host_ports: tuple[int, ...] = ()  # of the host's loopback
+    shown: Shown = field(default_factory=Shown)  # of this host itself
+    authority: str = ""  # that vouches for what it shows, in PEM
     rate_bytes_s: float = 0  # of each sandbox, both ways together; 0: no limit
     servers: tuple[Server, ...] = ()  # name servers; none: the host's
 
@@ -58,7 +59,9 @@ class EgressProcess:
         setup = {
             "mode": settings.mode,
             "opened": settings.opened,
-            "host_ports": settings.host_ports,
+            "host_ports": sorted(settings.shown.ports),
+            "domain": settings.shown.domain,
+            "authority": settings.authority,
             "rate_bytes_s": settings.rate_bytes_s,
             "servers": settings.servers or host_servers(),
             "dns_address": DNS_ADDRESS,

@@ -81,7 +81,7 @@ class Outlets:
         """
         settings = self._settings
         resolver = Resolver(settings.servers or host_servers())
-        found, shown = await leads_to(proxy.host, proxy.port, resolver, settings.host_ports)
+        found, shown = await leads_to(proxy.host, proxy.port, resolver, settings.shown)
         if not found:
             text = f'resolve egress proxy host "{proxy.host}": there is no such host'
             raise BadRequestError(f"Invalid egress proxy config: {text}")

@@ -6,12 +6,12 @@ import errno
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from capibara6_sandbox.network.proxies import EgressProxy
-from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME, Reach
+from capibara6_sandbox.network.reach import Reach, Shown
 from capibara6_sandbox.network.relay import break_off_at_death, part, reset
 from capibara6_sandbox.network.resolver import Resolver
 from capibara6_sandbox.network.socks import negotiate
@@ -27,7 +27,7 @@ class Surroundings:
     reach: Reach
     resolver: Resolver
     dns_address: str  # which sandboxes know as their name server
-    host_ports: frozenset[int]  # of this host's loopback, open as HOST_NAME
+    shown: Shown  # of this host itself
     trust: ssl.SSLContext  # which servers' certificates this host believes
     rate_bytes_s: float = 0  # of each sandbox, both ways together; 0: no limit
 
@@ -42,10 +42,10 @@ class Outer:
 
 
 async def leads_to(
-    host: str, port: int, resolver: Resolver, host_ports: Collection[int]
+    host: str, port: int, resolver: Resolver, shown: Shown
 ) -> tuple[list[str], bool]:
     """Return the addresses of a name or address, and whether they are what this host shows."""
-    if host in (HOST_ADDRESS, HOST_NAME) and port in host_ports:
+    if shown.covers(host, port):
         return ["127.0.0.1"], True
     return ([host] if _is_address(host) else await resolver.addresses(host)), False
 
@@ -92,7 +92,7 @@ class Dialler:
 
     async def _targets(self, host: str, port: int) -> list[tuple[str, int]]:
         around = self._around
-        found, shown = await leads_to(host, port, around.resolver, around.host_ports)
+        found, shown = await leads_to(host, port, around.resolver, around.shown)
         return [(target, port) for target in found if shown or around.reach.covers(target)]
 
     async def _through(

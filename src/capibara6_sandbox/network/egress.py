@@ -38,7 +38,7 @@ from capibara6_sandbox.network.certificates import Certificates
 from capibara6_sandbox.network.dialling import Surroundings
 from capibara6_sandbox.network.outlet import Outlet
 from capibara6_sandbox.network.policy import restore
-from capibara6_sandbox.network.reach import Mode, Reach
+from capibara6_sandbox.network.reach import Mode, Reach, Shown
 from capibara6_sandbox.network.resolver import Resolver
 from capibara6_sandbox.zygote.channel import Channel
 
@@ -56,6 +56,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     trust = ssl.create_default_context()  # while we may still read what only root may
     trust.set_alpn_protocols(["http/1.1"])
+    if setup["authority"]:
+        trust.load_verify_locations(cadata=setup["authority"])
     if identity.has_id_ranges():
         identity.become(_NOBODY)
     linux.set_capabilities(frozenset())
@@ -74,7 +76,7 @@ async def _serve(channel: Channel, setup: dict[str, Any], trust: ssl.SSLContext)
             Reach(Mode(setup["mode"]), [ipaddress.IPv4Network(b) for b in setup["opened"]]),
             Resolver([(address, port) for address, port in setup["servers"]]),
             setup["dns_address"],
-            frozenset(setup["host_ports"]),
+            Shown(frozenset(setup["host_ports"]), setup["domain"]),
             trust,
             setup["rate_bytes_s"],
         ),

@@ -23,7 +23,7 @@ from capibara6_sandbox.network.policy import (
     Verdict,
 )
 from capibara6_sandbox.network.proxies import EgressProxy
-from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME
+from capibara6_sandbox.network.reach import HOST_ADDRESS
 from capibara6_sandbox.network.relay import (
     Allowance,
     break_off_at_death,
@@ -170,7 +170,8 @@ class Outlet:
         Raises:
             PermissionError: nowhere that the policy allows.
         """
-        found = [HOST_ADDRESS] if name == HOST_NAME else await self._dialler.addresses(name)
+        shown = self._around.shown.names(name)
+        found = [HOST_ADDRESS] if shown else await self._dialler.addresses(name)
         allowed = [to for to in found if self._rules.decide(to) is not Verdict.DENIED]
         if not allowed:
             raise PermissionError(errno.EACCES, "no address that may be reached")
@@ -257,7 +258,7 @@ class Outlet:
             question = dns.read_question(packet)
         except dns.MalformedError:
             return None
-        if question.name.lower() == HOST_NAME:
+        if self._around.shown.names(question.name.lower()):
             known = HOST_ADDRESS if question.type == dns.TYPE_A else ""
             return dns.reply(packet, question, address=known)
         if not self._rules.resolves(question.name):

@@ -2,8 +2,10 @@
 
 import enum
 import ipaddress
+import re
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 # What E2B never lets through, and what is no destination at all.
@@ -12,6 +14,25 @@ _NEVER: Final = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
 # Stands for the host inside a sandbox; only the ports that the server was told to open.
 HOST_ADDRESS: Final = "169.254.0.1"
 HOST_NAME: Final = "host.capibara6.internal"
+_PREVIEW: Final = re.compile(r"\d{1,5}-[a-z0-9]+", re.ASCII)  # port and sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What this host shows to sandboxes of itself."""
+
+    ports: frozenset[int] = frozenset()  # of its loopback
+    domain: str = ""  # below which sandboxes' ports have names that lead here too; "": none
+
+    def names(self, name: str) -> bool:
+        """Whether a name, in small letters, stands for this host."""
+        label, _, domain = name.partition(".")
+        preview = bool(self.domain) and domain == self.domain and _PREVIEW.fullmatch(label)
+        return name == HOST_NAME or bool(preview)
+
+    def covers(self, host: str, port: int) -> bool:
+        """Whether an address or name stands for this host, and the port may be reached."""
+        return port in self.ports and (host == HOST_ADDRESS or self.names(host))
 
 
 class Mode(enum.StrEnum):
