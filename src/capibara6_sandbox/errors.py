@@ -7,6 +7,7 @@
     ├── NotFoundError             no such sandbox, template or context
     ├── ConflictError             the sandbox is not in a state that allows this
     ├── RepeatMismatchError       a key of one request came with another one
+    ├── DiskFullError             there is no room on the server's disk
     ├── TooManySandboxesError     the server's limit is reached
     └── StartError                the machine could not start a sandbox, or hold it still
         └── LayerError            what a sandbox has written could not be saved, or is gone
@@ -42,6 +43,10 @@ class ConflictError(SandboxServerError):
 
 class RepeatMismatchError(SandboxServerError):
     """A key of one request came with another one."""
+
+
+class DiskFullError(SandboxServerError):
+    """There is no room on the server's disk."""
 
 
 class TooManySandboxesError(SandboxServerError):

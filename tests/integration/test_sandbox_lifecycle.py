@@ -87,6 +87,23 @@ def test_a_timeout_out_of_range_is_refused(server: SandboxServer, timeout: int) 
         Sandbox.create("base", timeout=timeout, **server.sdk)
 
 
+def test_a_life_without_limit_where_the_server_is_told_so() -> None:
+    server = SandboxServer(("--max-timeout", "0", "--pool", "0")).start()
+    try:
+        century_s = 100 * 365 * 24 * 3600
+        sandbox = Sandbox.create("base", timeout=century_s, **server.sdk)
+        sandbox.set_timeout(century_s - 1)
+        sandbox.pause()
+        sandbox.connect(timeout=century_s)
+        info = sandbox.get_info()
+        assert (info.end_at - info.started_at).total_seconds() == pytest.approx(century_s, abs=9)
+        assert sandbox.commands.run("echo lives").stdout == "lives\n"
+        with pytest.raises(SandboxException, match="timeout"):
+            sandbox.set_timeout(century_s + 1)
+    finally:
+        assert server.stop() == 0
+
+
 def test_an_unknown_template_is_named_with_the_known_ones(server: SandboxServer) -> None:
     with pytest.raises(SandboxException, match=r"404.*'nosuch'.*code-interpreter-v1"):
         Sandbox.create("nosuch", **server.sdk)

@@ -16,6 +16,7 @@ STATUSES: Final[Mapping[type[errors.SandboxServerError], int]] = {
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
     errors.RepeatMismatchError: 422,
+    errors.DiskFullError: 507,
     errors.TooManySandboxesError: 429,
     errors.StartError: 500,
     errors.LayerError: 500,

@@ -11,11 +11,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from capibara6_sandbox.errors import BadRequestError, UnauthorizedError
+from capibara6_sandbox.errors import BadRequestError, SandboxServerError, UnauthorizedError
 from capibara6_sandbox.gateway.bodies import read_model
 from capibara6_sandbox.gateway.queries import number
 from capibara6_sandbox.host.records import VolumeMount, VolumeRecord
-from capibara6_sandbox.host.volume_files import DEPTH_MAX, Attributes, VolumeFiles
+from capibara6_sandbox.host.volume_files import (
+    DEPTH_MAX,
+    NO_ROOM,
+    Attributes,
+    VolumeFiles,
+    no_room,
+)
 from capibara6_sandbox.host.volumes import Volumes
 from capibara6_sandbox.isolation.identity import has_id_ranges
 
@@ -148,8 +154,8 @@ class VolumeCalls:
         fd = await asyncio.to_thread(files.open_write, path, attributes, force=force)
         try:
             async for piece in request.stream():
-                await asyncio.to_thread(_write_all, fd, piece)
-        except ClientDisconnect:
+                await asyncio.to_thread(_write_all, fd, piece, path)
+        except (ClientDisconnect, SandboxServerError):
             await asyncio.to_thread(files.remove, path)  # half a file is none
             raise
         finally:
@@ -231,10 +237,12 @@ async def _pieces(fd: int, size: int) -> AsyncIterator[bytes]:
         os.close(fd)
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _write_all(fd: int, data: bytes, path: str) -> None:
     view: memoryview = memoryview(data)
     while view:
         try:
             view = view[os.write(fd, view) :]
         except OSError as cause:
-            raise BadRequestError(f"the file could not be written: {cause.strerror}") from None
+            if cause.errno in NO_ROOM:
+                raise no_room(path) from None
+            raise BadRequestError(f"path {path!r}: {cause.strerror}") from None

@@ -131,12 +131,14 @@ class Foundry:
         try:
             return LayerSpace(layers, SPACE)
         except BlockingIOError:
-            _log.warning(
-                "data_shared",
-                what=f"another server keeps its paused sandboxes in {self.data}",
-                effect="paused sandboxes and snapshots of this one end with it",
-                remedy="give each server a --data of its own",
+            remedy = "Give each server a --data of its own."
+            self._degrade(
+                f"another server uses {self.data}: no volumes, secrets and builds, and paused"
+                f" sandboxes and snapshots end with this server. {remedy}"
             )
+            what = "Another server keeps the {} in this data folder."
+            self.volumes.refuse(f"{what.format('volumes')} {remedy}")
+            self.secrets.refuse(f"{what.format('secrets')} {remedy}")
             return LayerSpace(layers, own_name)
 
     @property

@@ -29,8 +29,20 @@ class SecretStore:
     def __init__(self, folder: Path) -> None:
         self._records = Records(folder, SecretRecord)
         folder.chmod(0o700)
-        self._secrets = {record.id: record for record in self._records.load()}
+        self._kept = {record.id: record for record in self._records.load()}
         self.on_change: Callable[[], None] = lambda: None  # is told when a value has changed
+        self._refusal = ""
+
+    def refuse(self, reason: str) -> None:
+        """Answer every call with an error from now on, and know nothing."""
+        self._refusal = reason
+        self._kept.clear()
+
+    @property
+    def _secrets(self) -> dict[str, SecretRecord]:
+        if self._refusal:
+            raise ConflictError(self._refusal)
+        return self._kept
 
     def create(self, name: str, value: str, metadata: dict[str, str]) -> SecretRecord:
         """Store a secret.
@@ -101,7 +113,7 @@ class SecretStore:
 
     def values(self, names: Iterable[str]) -> dict[str, str]:
         """Return the values of now of those names that there are; ids are no names."""
-        by_name = {secret.name: secret.value for secret in self._secrets.values()}
+        by_name = {secret.name: secret.value for secret in self._kept.values()}
         return {name: by_name[name] for name in names if name in by_name}
 
     def _find(self, selector: str) -> SecretRecord | None:

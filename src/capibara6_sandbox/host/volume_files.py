@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from capibara6_sandbox.errors import BadRequestError, ConflictError, NotFoundError
+from capibara6_sandbox.errors import BadRequestError, ConflictError, DiskFullError, NotFoundError
 from capibara6_sandbox.isolation import linux
 from capibara6_sandbox.isolation.rootfs import USER_ID
 
@@ -214,6 +214,11 @@ class VolumeFiles:
         return USER_ID if number == own else _NOBODY
 
 
+def no_room(path: str) -> DiskFullError:
+    """Return the error for a path that there is no room for."""
+    return DiskFullError(f"path {path!r}: no space left on the server's disk")
+
+
 def _normal(path: str) -> str:
     """Return an absolute path without dots; what points above the root is refused."""
     if "\0" in path:
@@ -234,6 +239,8 @@ def _reported(path: str) -> Iterator[None]:
     except UnicodeEncodeError:
         raise BadRequestError(f"path {path!r} is no name of a file") from None
     except OSError as cause:
+        if cause.errno in NO_ROOM:
+            raise no_room(path) from None
         if cause.errno in _REFUSED:
             raise BadRequestError(f"path {path!r}: {_REFUSED[cause.errno]}") from None
         raise
@@ -247,9 +254,8 @@ _REFUSED: Final = {
     errno.EACCES: "its mode does not let the server in",
     errno.ENAMETOOLONG: "a name is too long",
     errno.ENXIO: "it is not a file",
-    errno.ENOSPC: "no space left on the server's disk",
-    errno.EDQUOT: "no space left on the server's disk",
 }
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def _kind(mode: int) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from capibara6_sandbox.errors import BadRequestError, NotFoundError
+from capibara6_sandbox.errors import BadRequestError, ConflictError, NotFoundError
 from capibara6_sandbox.host.records import Records, VolumeRecord
 from capibara6_sandbox.isolation.identity import has_id_ranges
 from capibara6_sandbox.isolation.rootfs import USER_ID
@@ -34,14 +34,27 @@ class Volumes:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._records = Records(folder / "records", VolumeRecord)
-        self._volumes = {record.id: record for record in self._records.load()}
+        self._kept = {record.id: record for record in self._records.load()}
+        self._refusal = ""
         self._removals: set[asyncio.Task[None]] = set()
+
+    def refuse(self, reason: str) -> None:
+        """Answer every call with an error from now on, and know nothing."""
+        self._refusal = reason
+        self._kept.clear()
+
+    @property
+    def _volumes(self) -> dict[str, VolumeRecord]:
+        if self._refusal:
+            raise ConflictError(self._refusal)
+        return self._kept
 
     def create(self, name: str) -> VolumeRecord:
         """Make an empty volume.
 
         Raises:
             BadRequestError: there is one of this name.
+            ConflictError: these volumes are another server's.
             OSError: the disk refuses.
         """
         if self.named(name) is not None:
@@ -75,7 +88,7 @@ class Volumes:
 
     def has(self, volume_id: str) -> bool:
         """Whether there is a volume of this id."""
-        return volume_id in self._volumes
+        return volume_id in self._kept
 
     def named(self, name: str) -> VolumeRecord | None:
         """Return a volume by its name."""
