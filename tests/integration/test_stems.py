@@ -1,5 +1,6 @@
 """Stems, which hold the variables of snapshots: bounded, unseen, stopped; without them, files."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -118,3 +119,31 @@ def test_nothing_is_left_of_families_of_stems(start: Start) -> None:
     grandchild.kill()
     wait_until(lambda: len(server.descendants()) <= before)
     assert server.cgroups() == []
+
+
+def test_without_cgroups_files_are_carried_and_the_rest_is_told(tmp_path: Path) -> None:
+    hide = 'umount -a -t cgroup,cgroup2; exec "$@"'
+    wrapper = () if os.geteuid() else ("unshare", "-m", "sh", "-c", hide, "sh")
+    home = data_folder(tmp_path)
+    server = SandboxServer(("--data", str(home), "--pool", "0"), wrapper=wrapper).start()
+    try:
+        if server.cgroups():
+            pytest.skip("this user has cgroups")
+        sandbox = _holding(server, 1)
+        with _fork(sandbox) as fork:
+            assert fork.files.read("kept") == "kept"
+            assert "no cgroups" in "".join(fork.run_code("1").logs.stderr)
+            assert fork.run_code("1").logs.stderr == []
+        told = _outcome(server, sandbox.create_snapshot().snapshot_id)
+        assert told.startswith("None ")
+        assert "no cgroups" in told
+        assert sandbox.run_code("x").text == "41"
+        sandbox.kill()
+    finally:
+        assert server.stop() == 0
+
+
+def _fork(sandbox: Sandbox) -> Sandbox:
+    (fork,) = sandbox.fork()
+    assert isinstance(fork, Sandbox)
+    return fork
