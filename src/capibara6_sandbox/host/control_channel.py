@@ -137,4 +137,7 @@ class ControlChannel:
                 loop.remove_reader(end)
         if self._socket is not end:
             return b"", []
-        return socket.recv_fds(end, _PACKET_BYTES_MAX, _FDS_MAX)[:2]
+        try:
+            return socket.recv_fds(end, _PACKET_BYTES_MAX, _FDS_MAX)[:2]
+        except ConnectionResetError:  # it ended with an order unread
+            return b"", []
