@@ -179,6 +179,7 @@ def witness(server: SandboxServer) -> Iterator[Sandbox]:
     sandbox.kill()
     wait_until(lambda: len(server.descendants()) <= processes)
     assert server.cgroups() == []
+    assert "Traceback" not in "".join(server.log_lines)
 
 
 @pytest.fixture
