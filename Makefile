@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 export UV_SYSTEM_CERTS ?= 1
 UV := $(BIN)/python -m uv
 QUESTION ?= Which species cause the highest total cost?
+SOAK_S ?= 600
 DATA ?= examples/birdstrikes/birdstrikes.csv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11
 
-.PHONY: run test check format bench compatibility extras lock clean help
+.PHONY: run test check format bench compatibility soak extras lock clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -39,6 +40,9 @@ bench: $(VENV)/dev.stamp ## Measure the sandbox through the published SDK
 
 compatibility: $(VENV)/dev.stamp ## Write docs/E2B_COMPATIBILITY.md anew from what the tests call
 	$(BIN)/python scripts/compatibility.py --record
+
+soak: $(VENV)/dev.stamp ## Use 50 sandboxes at once for ten minutes, and check that nothing is lost, leaks or grows
+	$(BIN)/python bench/soak.py --seconds $(SOAK_S)
 
 extras: ## Install what optional features and their tests need (Debian and Ubuntu; asks for root)
 	@sh scripts/extras.sh

@@ -110,6 +110,19 @@ def test_nothing_is_left_of_a_family(server: SandboxServer) -> None:
     assert not [path for path in server.cgroups() if origin.sandbox_id in path.name]
 
 
+def test_an_origin_goes_away_and_comes_back_beside_its_fork(server: SandboxServer) -> None:
+    """Its first machine stays for the fork, while it runs on another one."""
+    with Sandbox.create(**server.sdk) as origin:
+        origin.run_code("number = 1")
+        (fork,) = _fork(origin)
+        origin.pause(keep_memory=False)
+        origin.connect()
+        assert origin.run_code("2 + 2").text == "4"
+        assert fork.run_code("number").text == "1"
+        fork.kill()
+        assert origin.run_code("3 + 3").text == "6"
+
+
 def test_a_fork_says_what_was_not_carried(origin: Sandbox) -> None:
     _value(
         origin, "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()"

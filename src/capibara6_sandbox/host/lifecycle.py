@@ -96,14 +96,20 @@ class Lifecycle:
         async with sandbox.turn:
             if sandbox.state is not State.RUNNING:
                 raise NotFoundError(f"Sandbox {sandbox.id} is not running")
-            async with self._step(sandbox, State.SNAPSHOTTING, State.RUNNING):
-                machine = sandbox.machine
-                await pausing.hold_still(machine)
-                try:
-                    return await self._foundry.save(machine)
-                finally:
-                    if not machine.ended.is_set():
-                        await pausing.let_go(machine)
+            layers: tuple[str, ...] = ()
+            try:
+                async with self._step(sandbox, State.SNAPSHOTTING, State.RUNNING):
+                    machine = sandbox.machine
+                    await pausing.hold_still(machine)
+                    try:
+                        layers = await self._foundry.save(machine)
+                    finally:
+                        if not machine.ended.is_set():
+                            await pausing.let_go(machine)
+            except BaseException:  # it may have been killed after it was saved
+                await asyncio.shield(self._foundry.release(layers))
+                raise
+            return layers
 
     async def put_away(self, sandbox: Sandbox) -> None:
         """Turn a sandbox that is paused with its memory into one of which the files are left.
