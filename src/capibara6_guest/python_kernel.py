@@ -234,8 +234,17 @@ def run(
         os.close(fd)
     sys.stdout, sys.stderr = OutputStream(1, "stdout"), OutputStream(2, "stderr")
     os.chdir(cwd)
+    _see_user_packages()
     after_fork(shell)
     signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
     connection.open(kernel_fd)
     PythonKernel(shell, connection, enter).serve()
     os._exit(0)
+
+
+def _see_user_packages() -> None:
+    """Find what `pip install --user` has installed, which no zygote has seen."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    path = os.path.expanduser(f"~/.local/lib/{version}/site-packages")
+    if os.path.isdir(path) and path not in sys.path:
+        sys.path.append(path)

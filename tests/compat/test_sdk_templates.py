@@ -1,5 +1,6 @@
 """Template.build and all about templates, through the published SDK."""
 
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -130,11 +131,17 @@ def test_kernels_see_what_a_build_installed(sandbox_server: SandboxServer, name:
         sandbox.kill()
 
 
+@pytest.mark.parametrize(
+    "for_all",
+    [True, pytest.param(False, marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))],
+)
 def test_a_package_of_a_folder_is_installed_where_programs_look(
-    sandbox_server: SandboxServer, name: str, tmp_path: Path
+    sandbox_server: SandboxServer, name: str, tmp_path: Path, *, for_all: bool
 ) -> None:
     """pip_install, from a wheel made here: an index would need the Internet."""
     import zipfile
+
+    from e2b_code_interpreter import Sandbox as CodeSandbox
 
     info = "tiny_answer-1.0.dist-info"
     with zipfile.ZipFile(tmp_path / "tiny_answer-1.0-py3-none-any.whl", "w") as wheel:
@@ -151,11 +158,13 @@ def test_a_package_of_a_folder_is_installed_where_programs_look(
             Template(file_context_path=str(tmp_path))
             .from_template(base)
             .copy("*.whl", "/tmp/wheels/")
-            .pip_install("--no-index /tmp/wheels/tiny_answer-1.0-py3-none-any.whl")
+            .pip_install("--no-index /tmp/wheels/tiny_answer-1.0-py3-none-any.whl", g=for_all)
         )
         Template.build(template, name, **sandbox_server.sdk)
-        sandbox = Sandbox.create(name, **sandbox_server.sdk)
+        sandbox = CodeSandbox.create(name, **sandbox_server.sdk)
         found = sandbox.commands.run("python -c 'import tiny_answer as t; print(t.value)'").stdout
+        if base != "base":
+            assert sandbox.run_code("import tiny_answer as t; t.value").text == "42"
         sandbox.kill()
         assert found == "42\n"
 

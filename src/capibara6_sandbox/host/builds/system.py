@@ -24,7 +24,7 @@ from typing import Final
 from capibara6_sandbox.isolation.rootfs import ADDED, SUDO, USER_ID
 from capibara6_sandbox.templates.build import BuiltEnvironment
 
-_FORMAT: Final = "5"  # raise it when this layer would become another one
+_FORMAT: Final = "7"  # raise it when this layer would become another one
 _DPKG: Final = "var/lib/dpkg"
 _APT_FOLDERS: Final = (
     "etc/apt/apt.conf.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial",
@@ -43,6 +43,10 @@ _HOARD: Final = 300  # directories
 _FOR_EVERYBODY: Final = stat.S_IROTH | stat.S_IXOTH
 # As in images of Debian: what is installed starts no service by itself.
 _NO_SERVICES: Final = "#!/bin/sh\nexit 101\n"
+_USER_PACKAGES: Final = (
+    "import os, site; site.ENABLE_USER_SITE = True; path = site.getusersitepackages(); "
+    "os.path.isdir(path) and site.addsitedir(path)\n"
+)
 _ADOPT_AT: Final = "usr/lib/capibara6/adopt"
 _ADOPT_HOOK: Final = f'DPkg::Pre-Install-Pkgs {{ "/{_ADOPT_AT}"; }};\n'
 # To replace a file, dpkg makes a link to it first, which only its owner may.
@@ -99,6 +103,7 @@ class System:
         for path, mode in _folders(self.built.folder / "rootfs"):
             if not path.startswith(_NOT_OURS):
                 _make_folder(tree / path, mode, USER_ID if path.startswith("opt/venv") else 0)
+        self._let_pip_serve_users(tree)
         for path, mode in _without_hoards(_folders(self.root / "usr"), self.root / _DPKG / "info"):
             _make_folder(tree / "usr" / path, mode, 0)
         if (self.root / _DPKG).is_dir():
@@ -118,6 +123,18 @@ class System:
         program, link = SUDO
         if (tree / link).parent.is_dir():
             (tree / link).symlink_to(program)
+
+    def _let_pip_serve_users(self, tree: Path) -> None:
+        """Make `pip install --user` work, which environments that hide user packages refuse.
+
+        pip looks for the word "false", Python for "true"; neither is there.
+        """
+        settings = self.built.folder / "rootfs/opt/venv/pyvenv.cfg"
+        if settings.is_file():
+            hidden, shown = (f"include-system-site-packages = {word}" for word in ("false", "no"))
+            (tree / "opt/venv/pyvenv.cfg").write_text(settings.read_text().replace(hidden, shown))
+        for packages in (tree / "opt/venv/lib").glob("python3*/site-packages"):
+            (packages / "user_packages.pth").write_text(_USER_PACKAGES)
 
     def _put_packages(self, tree: Path) -> None:
         """Add what dpkg and apt know of this host, and what packages expect of a Debian."""
