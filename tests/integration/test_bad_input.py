@@ -60,12 +60,23 @@ CALLS = [
 ]
 
 
-@pytest.mark.parametrize("name", ["nosuch", "A" * 4096, "..%2f..", "%00", "é", "a b", "x:y"])
 @pytest.mark.parametrize(("method", "path"), CALLS)
-def test_an_unknown_id_is_not_found(control: Ask, method: str, path: str, name: str) -> None:
+def test_an_unknown_id_is_not_found(control: Ask, method: str, path: str) -> None:
+    for name in ("nosuch", "nosuch-client"):  # the latter as clients of old times have it
+        reply = control(method, f"/sandboxes/{name}{path}")
+        assert reply.status_code == 404
+        message = "Sandbox \"nosuch\" doesn't exist or you don't have access to it"
+        assert reply.json() == {"code": 404, "message": message}
+
+
+@pytest.mark.parametrize("name", ["A" * 4096, "..%2f..", "%00", "é", "a b", "x:y", "a-b-c", "-a"])
+@pytest.mark.parametrize(("method", "path"), [*CALLS, ("GET", "/logs")])
+def test_an_id_that_none_can_have_is_refused(
+    control: Ask, method: str, path: str, name: str
+) -> None:
     reply = control(method, f"/sandboxes/{name}{path}")
-    assert reply.status_code == 404
-    assert reply.json()["code"] == 404
+    assert reply.status_code == 400 or name == "..%2f.."  # which is another path
+    assert reply.json()["code"] == reply.status_code
 
 
 @pytest.mark.parametrize(
@@ -109,7 +120,7 @@ def test_there_are_twenty_forks_at_most(control: Ask, sandbox: Sandbox, count: A
     ],
 )
 def test_a_dead_sandbox_says_so(dead: Sandbox, use: Any, failure: type[Exception]) -> None:
-    with pytest.raises(failure, match="not found"):
+    with pytest.raises(failure, match=r"not found|doesn't exist"):
         use(dead)
     assert dead.kill() is False
     assert dead.is_running() is False

@@ -19,7 +19,7 @@ from capibara6_sandbox.gateway.copy_calls import CopyCalls
 from capibara6_sandbox.gateway.descriptions import describe, detail, handle
 from capibara6_sandbox.gateway.idempotency import Repeats, idempotency_key
 from capibara6_sandbox.gateway.keys import KeyMiddleware
-from capibara6_sandbox.gateway.life_calls import LifeCalls, check_timeout, path_id
+from capibara6_sandbox.gateway.life_calls import LifeCalls, check_timeout, path_id, sandbox_id
 from capibara6_sandbox.gateway.listing import (
     Page,
     count_running,
@@ -186,7 +186,7 @@ class Control:
 
     async def info(self, request: Request) -> Response:
         """Describe one sandbox."""
-        return JSONResponse(detail(self._keeper.find(path_id(request)), self._domain))
+        return JSONResponse(detail(self._keeper.find(sandbox_id(request)), self._domain))
 
     async def remove_template(self, request: Request) -> Response:
         """Delete a template that a client built, or a snapshot: both are asked for like this."""

@@ -11,7 +11,7 @@ from capibara6_sandbox.gateway.bodies import read_model
 from capibara6_sandbox.gateway.control_bodies import ForkBody, SnapshotBody
 from capibara6_sandbox.gateway.descriptions import handle
 from capibara6_sandbox.gateway.failures import STATUSES
-from capibara6_sandbox.gateway.life_calls import check_timeout, path_id
+from capibara6_sandbox.gateway.life_calls import check_timeout, sandbox_id
 from capibara6_sandbox.gateway.listing import Page, cut_page
 from capibara6_sandbox.host.copies import Copies, Outcome
 from capibara6_sandbox.host.keeper import Keeper
@@ -46,7 +46,7 @@ class CopyCalls:
 
     async def take(self, request: Request) -> Response:
         """Make a snapshot of a running sandbox."""
-        sandbox = self._keeper.get(path_id(request))
+        sandbox = self._keeper.get(sandbox_id(request))
         body = await read_model(request, SnapshotBody)
         return JSONResponse(_describe(await self._copies.take(sandbox, body.name)), 201)
 
@@ -61,7 +61,7 @@ class CopyCalls:
 
     async def fork(self, request: Request) -> Response:
         """Start copies of a running sandbox, and tell of each whether it started."""
-        sandbox = self._keeper.find(path_id(request))
+        sandbox = self._keeper.find(sandbox_id(request))
         body = await read_model(request, ForkBody)
         check_timeout(body.timeout, self._timeout_s_max)
         if sandbox.visible_state == "paused":

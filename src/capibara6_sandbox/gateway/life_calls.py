@@ -1,5 +1,6 @@
 """The control plane's calls about a sandbox's life: lifetime, pause, resume, end."""
 
+import re
 import urllib.parse
 from typing import Final
 
@@ -21,12 +22,25 @@ from capibara6_sandbox.host.sandbox import Sandbox
 from capibara6_sandbox.host.states import State
 
 TIMEOUT_S_MAX: Final = 24 * 3600  # the longest lifetime, unless the server is told otherwise
+_ID: Final = re.compile(r"[a-z0-9]+")
 _RESUMED_S: Final = 15  # of life, when its client says nothing; as in E2B's cloud
 
 
 def path_id(request: Request) -> str:
     """Return the id in a request's path, which clients may have encoded twice."""
     return urllib.parse.unquote(request.path_params["id"])
+
+
+def sandbox_id(request: Request) -> str:
+    """Return the id of a sandbox in a request's path, without the client's that old SDKs add.
+
+    Raises:
+        BadRequestError: no sandbox has such an id.
+    """
+    own, _, client = path_id(request).partition("-")
+    if not _ID.fullmatch(own) or "-" in client:
+        raise BadRequestError("Invalid sandbox ID")
+    return own
 
 
 class LifeCalls:
@@ -57,12 +71,12 @@ class LifeCalls:
 
     async def kill(self, request: Request) -> Response:
         """End a sandbox, running or paused."""
-        await self._keeper.kill(path_id(request))
+        await self._keeper.kill(sandbox_id(request))
         return Response(status_code=204)
 
     async def set_timeout(self, request: Request) -> Response:
         """Set the time from now after which a sandbox ends."""
-        sandbox = self._keeper.get(path_id(request))
+        sandbox = self._keeper.get(sandbox_id(request))
         body = await read_model(request, TimeoutBody)
         check_timeout(body.timeout, self._timeout_s_max)
         self._keeper.set_timeout(sandbox, body.timeout)
@@ -70,21 +84,21 @@ class LifeCalls:
 
     async def refresh(self, request: Request) -> Response:
         """Let a sandbox live for some time from now, if that is longer than it would."""
-        sandbox = self._keeper.get(path_id(request))
+        sandbox = self._keeper.get(sandbox_id(request))
         body = await read_model(request, RefreshBody)
         self._keeper.set_timeout(sandbox, body.duration, only_longer=True)
         return Response(status_code=204)
 
     async def pause(self, request: Request) -> Response:
         """Pause a sandbox, with or without its memory."""
-        sandbox = self._keeper.find(path_id(request))
+        sandbox = self._keeper.find(sandbox_id(request))
         body = await read_model(request, PauseBody)
         await self._keeper.pause(sandbox, memory=body.memory)
         return Response(status_code=204)
 
     async def resume(self, request: Request) -> Response:
         """Let a paused sandbox go on (the first generation of the protocol)."""
-        sandbox = self._keeper.find(path_id(request))
+        sandbox = self._keeper.find(sandbox_id(request))
         body = await read_model(request, ConnectBody)
         if not await self._resume(sandbox, body):
             raise ConflictError(f"Sandbox {sandbox.id} is already running")
@@ -92,7 +106,7 @@ class LifeCalls:
 
     async def connect(self, request: Request) -> Response:
         """Give a client what it needs to reach a sandbox; wake it, or lengthen its life."""
-        sandbox = self._keeper.find(path_id(request))
+        sandbox = self._keeper.find(sandbox_id(request))
         body = await read_model(request, ConnectBody)
         resumed = await self._resume(sandbox, body)
         return JSONResponse(handle(sandbox, self._domain), 201 if resumed else 200)

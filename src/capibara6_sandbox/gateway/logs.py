@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from capibara6_sandbox.errors import BadRequestError, NotFoundError
 from capibara6_sandbox.gateway.descriptions import timestamp
-from capibara6_sandbox.gateway.life_calls import path_id
+from capibara6_sandbox.gateway.life_calls import sandbox_id
 from capibara6_sandbox.gateway.queries import number, word
 from capibara6_sandbox.host.journal import Entry, Level
 from capibara6_sandbox.host.keeper import Keeper
@@ -103,33 +103,32 @@ class LogCalls:
     async def lines(self, request: Request) -> Response:
         """Return a log as lines of JSON and as entries, oldest first."""
         query = LogQuery.first_generation(request.query_params)
-        sandbox_id = path_id(request)
-        found = query.select(await self._read(sandbox_id))
+        name = sandbox_id(request)
+        found = query.select(await self._read(name))
         lines = [
-            {"timestamp": timestamp(entry.moment), "line": _line(sandbox_id, entry)}
-            for entry in found
+            {"timestamp": timestamp(entry.moment), "line": _line(name, entry)} for entry in found
         ]
         return JSONResponse({"logs": lines, "logEntries": [_entry(entry) for entry in found]})
 
     async def entries(self, request: Request) -> Response:
         """Return a page of a log, filtered."""
         query = LogQuery.second_generation(request.query_params)
-        found = query.select(await self._read(path_id(request)))
+        found = query.select(await self._read(sandbox_id(request)))
         return JSONResponse({"logs": [_entry(entry) for entry in found]})
 
-    async def _read(self, sandbox_id: str) -> list[Entry]:
+    async def _read(self, name: str) -> list[Entry]:
         """Return a sandbox's entries; of an unknown one none, and no error, as E2B does."""
         with contextlib.suppress(NotFoundError):  # it has ended, or never was
-            await self._keeper.journal.collect(self._keeper.find(sandbox_id))
-        return list(self._keeper.journal.entries(sandbox_id))
+            await self._keeper.journal.collect(self._keeper.find(name))
+        return list(self._keeper.journal.entries(name))
 
 
-def _line(sandbox_id: str, entry: Entry) -> str:
+def _line(name: str, entry: Entry) -> str:
     told = {
         "timestamp": timestamp(entry.moment),
         "level": entry.level.name.lower(),
         "message": entry.message,
-        "sandboxID": sandbox_id,
+        "sandboxID": name,
     }
     return json.dumps(told | dict(entry.fields))
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from capibara6_sandbox.errors import BadRequestError
 from capibara6_sandbox.gateway.descriptions import timestamp
-from capibara6_sandbox.gateway.life_calls import path_id
+from capibara6_sandbox.gateway.life_calls import sandbox_id
 from capibara6_sandbox.gateway.queries import number
 from capibara6_sandbox.host.history import INTERVAL_S, Sample
 from capibara6_sandbox.host.keeper import Keeper
@@ -40,7 +40,7 @@ class MetricCalls:
 
     async def history(self, request: Request) -> Response:
         """Return what a sandbox has used in an interval, oldest first."""
-        sandbox = self._keeper.find(path_id(request))
+        sandbox = self._keeper.find(sandbox_id(request))
         return JSONResponse(samples(sandbox, request.query_params, time.time()))
 
     async def newest(self, request: Request) -> Response:

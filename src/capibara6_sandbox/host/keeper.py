@@ -27,7 +27,7 @@ from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.history import Sampler
 from capibara6_sandbox.host.journal import Journal
-from capibara6_sandbox.host.lifecycle import Lifecycle
+from capibara6_sandbox.host.lifecycle import Lifecycle, unknown_sandbox
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.pool import Pool
 from capibara6_sandbox.host.programs import ProgramFailedError
@@ -188,7 +188,7 @@ class Keeper:
         """
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None:
-            raise NotFoundError(f"Sandbox {sandbox_id} was not found")
+            raise unknown_sandbox(sandbox_id)
         return sandbox
 
     def get(self, sandbox_id: str) -> Sandbox:
@@ -247,7 +247,7 @@ class Keeper:
             if sandbox.state is State.PAUSED:
                 raise ConflictError(f"Sandbox {sandbox.id} is paused; resume it first")
             if not sandbox.alive:
-                raise NotFoundError(f"Sandbox {sandbox.id} was not found")
+                raise unknown_sandbox(sandbox.id)
             await self.foundry.apply_policy(sandbox.machine, policy, sandbox.env)
             sandbox.request = replace(sandbox.request, policy=policy)
 

@@ -127,7 +127,7 @@ class Lifecycle:
         """Go through a state to another one, and back if that fails."""
         before = sandbox.state
         if before is State.ENDED:
-            raise NotFoundError(f"Sandbox {sandbox.id} was not found")
+            raise unknown_sandbox(sandbox.id)
         sandbox.step(during)
         try:
             yield
@@ -209,6 +209,11 @@ async def _start_up_again(sandbox: Sandbox, machine: Machine) -> None:
         await start_up(machine.guest, sandbox.template.startup)
     except ProgramFailedError as cause:
         raise StartError(f"The sandbox could not start: {cause}") from None
+
+
+def unknown_sandbox(sandbox_id: str) -> NotFoundError:
+    """Return the error for an id that no sandbox has, in E2B's words."""
+    return NotFoundError(f"Sandbox \"{sandbox_id}\" doesn't exist or you don't have access to it")
 
 
 def describe(sandbox: Sandbox, layers: tuple[str, ...]) -> SandboxRecord:
