@@ -3,6 +3,7 @@
 import io
 import os
 import secrets
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from e2b import InvalidArgumentException, Secret, Volume, VolumeException
 from e2b.exceptions import NotFoundException, SandboxException, SecretNotFoundException
 from e2b_code_interpreter import Sandbox
 
-from support.sandbox_server import SandboxServer, data_folder
+from support.sandbox_server import SandboxServer, data_folder, wait_until
 
 VALUE = "sk-very-private-8f3a"
 
@@ -185,8 +186,11 @@ def test_volumes_and_secrets_outlive_the_server(home: Path, server: SandboxServe
     made.write_file("/x", "still here", api_url=first.url)
     Secret.create("kept", VALUE, **options)
     assert first.stop() == 0
+    stray = kept / "volumes" / str(uuid.uuid4())  # of a server that died within a create call
+    (stray / "tree").mkdir(parents=True)
     second = SandboxServer(arguments=("--data", str(kept))).start()
     options = {"api_url": second.url, "api_key": second.key}
+    wait_until(lambda: not stray.exists())
     found = Volume.connect(made.volume_id, **options)
     assert found.read_file("/x", api_url=second.url) == "still here"
     assert Secret.get_info("kept", **options).version == 1

@@ -1,5 +1,6 @@
 """What the server tells its egress process, of which there is a scripted one here."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -100,6 +101,30 @@ async def test_certificates_are_for_hosts_with_rules_and_bounded(outlets: Outlet
     for number in range(CERTIFICATES_MAX):
         await outlets._vouch(key, f"{number}.a.test")
     assert process().told("certificate")[-1][1] == ""
+    await outlets.close()
+
+
+async def test_wishes_at_the_same_time_are_bounded_too(
+    outlets: Outlets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def vouch(self: ScriptedAuthority, host: str) -> Signed:
+        asked.append(host)
+        await asyncio.sleep(0)
+        return Signed(f"for {host} ", "KEY")
+
+    monkeypatch.setattr(module, "CERTIFICATES_MAX", 2)
+    monkeypatch.setattr(ScriptedAuthority, "vouch", vouch)
+    key = outlets.open(uplink())
+    outlets.apply(key, POLICY)
+    await outlets.authority(key, "sandbox")
+    for host in ["1.a.test", "2.a.test", "1.a.test", "3.a.test"]:
+        outlets._hear({"op": "vouch", "key": key, "host": host})
+    await asyncio.wait(outlets._tasks)
+    told = {message["host"]: text for message, text in process().told("certificate")}
+    assert told == {"1.a.test": "for 1.a.test KEY", "2.a.test": "for 2.a.test KEY", "3.a.test": ""}
+    assert asked == ["1.a.test", "2.a.test"]
     await outlets.close()
 
 

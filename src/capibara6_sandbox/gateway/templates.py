@@ -231,14 +231,10 @@ class TemplateCalls:
         return JSONResponse({"names": [template.alias]})
 
     def _describe(self, template: OwnTemplate) -> dict[str, Any]:
-        build = self._workshop.library.builds(template)[0]
-        ready = self._workshop.library.ready_build(template, parse_name(template.alias)) or build
-        return {
+        newest = next(iter(self._workshop.library.builds(template)), None)
+        ready = self._workshop.library.ready_build(template, parse_name(template.alias)) or newest
+        return _describe_size(ready) | {
             "templateID": template.id,
-            "buildID": ready.id,
-            "cpuCount": ready.cpu_count,
-            "memoryMB": ready.memory_mb,
-            "diskSizeMB": ready.disk_bytes // MIB,
             "public": template.public,
             "aliases": [template.alias],
             "names": [template.alias],
@@ -249,19 +245,27 @@ class TemplateCalls:
             "spawnCount": template.spawn_count,
             "buildCount": template.build_count,
             "envdVersion": ENVD_VERSION,
-            "buildStatus": build.status,
+            "buildStatus": newest.status if newest else "waiting",
         }
 
 
-def _describe_build(build: Build) -> dict[str, Any]:
-    described = {
+def _describe_size(build: Build | None) -> dict[str, Any]:
+    """Describe a build, or none in E2B's form: there is none when no record of one holds."""
+    if build is None:
+        return {"buildID": _NO_BUILD, "cpuCount": 0, "memoryMB": 0, "diskSizeMB": 0}
+    return {
         "buildID": build.id,
-        "status": build.status,
-        "createdAt": timestamp(build.created_at),
-        "updatedAt": timestamp(build.updated_at),
         "cpuCount": build.cpu_count,
         "memoryMB": build.memory_mb,
         "diskSizeMB": build.disk_bytes // MIB,
+    }
+
+
+def _describe_build(build: Build) -> dict[str, Any]:
+    described = _describe_size(build) | {
+        "status": build.status,
+        "createdAt": timestamp(build.created_at),
+        "updatedAt": timestamp(build.updated_at),
         "envdVersion": ENVD_VERSION,
     }
     finished = _maybe(build.finished_at)

@@ -54,7 +54,7 @@ class EgressProcess:
         """Start it and wait until it is ready.
 
         Raises:
-            ZygoteError: it ended instead.
+            ZygoteError: it ended instead, or did not answer in time; nothing is left of it.
         """
         setup = {
             "mode": settings.mode,
@@ -71,12 +71,29 @@ class EgressProcess:
             self._pidfd = os.pidfd_open(_spawn(setup, theirs))
         self._channel = Channel(ours)
         ours.settimeout(START_TIMEOUT_S)
-        if await asyncio.to_thread(self._channel.receive) is None:
+        try:
+            await self._await_answer(self._channel)
+        except BaseException:  # nobody else knows of it
             await self.close()
-            raise ZygoteError("the egress process ended at its start; its message is above")
+            raise
         loop = asyncio.get_running_loop()
         loop.add_reader(self._channel.fileno(), self._on_message)
         loop.add_reader(self._pidfd, self._on_exit)
+
+    async def _await_answer(self, channel: Channel) -> None:
+        loop = asyncio.get_running_loop()
+        answered = asyncio.Event()
+        loop.add_reader(channel.fileno(), answered.set)
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await answered.wait()
+        except TimeoutError:
+            text = f"the egress process did not start in {START_TIMEOUT_S:g} s"
+            raise ZygoteError(text) from None
+        finally:
+            loop.remove_reader(channel.fileno())
+        if channel.receive() is None:
+            raise ZygoteError("the egress process ended at its start; its message is above")
 
     def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
         """Send a message; one to a process that has ended is lost, which `lose` tells."""

@@ -347,7 +347,9 @@ class Foundry:
             await self.space.discard(await self._parents.nursery(), freed)
 
     async def remove_strays(self) -> None:
-        """Remove saved layers that nothing refers to: of servers that were killed."""
+        """Remove layers and volumes that nothing refers to: of servers that were killed."""
+        if self.keeps:  # else another server may be creating a volume just now
+            self.volumes.remove_strays()
         for folder in self.space.layers.glob(f"{INSTANCE_PREFIX}*"):
             if folder.name != self.space.space:
                 await self._remove_space(folder.name)

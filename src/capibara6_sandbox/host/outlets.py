@@ -40,6 +40,8 @@ class _Outlet:
     policy: Policy = NOTHING
     authority: Authority | None = None
     issued: dict[str, Signed] = field(default_factory=dict)
+    # One at a time, so that all count, and that a sandbox waits for itself and not others for it.
+    signing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Outlets:
@@ -160,14 +162,15 @@ class Outlets:
     async def _signed(self, outlet: _Outlet | None, host: str) -> Signed | None:
         if outlet is None or outlet.authority is None or not is_host(host):
             return None
-        if host not in outlet.issued and Transforms(outlet.policy.rules).find(host):
-            if len(outlet.issued) >= CERTIFICATES_MAX:
-                return None
-            try:
-                outlet.issued[host] = await outlet.authority.vouch(host)
-            except CertificateError as cause:
-                _log.error("no_certificate", host=host, cause=str(cause))
-        return outlet.issued.get(host)
+        async with outlet.signing:
+            if host not in outlet.issued and Transforms(outlet.policy.rules).find(host):
+                if len(outlet.issued) >= CERTIFICATES_MAX:
+                    return None
+                try:
+                    outlet.issued[host] = await outlet.authority.vouch(host)
+                except CertificateError as cause:
+                    _log.error("no_certificate", host=host, cause=str(cause))
+            return outlet.issued.get(host)
 
     def _lose(self) -> None:
         self._process, lost = None, self._process

@@ -170,6 +170,10 @@ class Records(Generic[Record]):
             if record.id == path.stem:
                 yield record
 
+    def has(self, record_id: str) -> bool:
+        """Whether there is a record of this id, be it damaged."""
+        return (self._folder / f"{record_id}.json").exists()
+
     def write(self, record: Record) -> None:
         """Write a record, whole or not at all.
 

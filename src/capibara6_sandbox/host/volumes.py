@@ -103,17 +103,38 @@ class Volumes:
         self.get(volume_id)
         self._records.remove(volume_id)
         del self._volumes[volume_id]
-        task = asyncio.create_task(asyncio.to_thread(self._remove, self.folder / volume_id))
-        self._removals.add(task)
-        task.add_done_callback(self._removals.discard)
+        self._begin_removal(self.folder / volume_id)
+
+    def remove_strays(self) -> None:
+        """Remove the folders that no record belongs to: of a server that was killed.
+
+        It was creating a volume or removing one. A damaged record keeps its folder. To be called
+        at the start, and by one server of this folder only.
+        """
+        for folder in self.folder.iterdir():
+            if _is_id(folder.name) and folder.is_dir() and not self._records.has(folder.name):
+                _log.warning("removing_stray_volume", folder=str(folder))
+                self._begin_removal(folder)
 
     def tree(self, volume_id: str) -> Path:
         """Return where a volume's files lie."""
         return self.folder / volume_id / "tree"
 
-    @staticmethod
-    def _remove(folder: Path) -> None:
-        try:
-            shutil.rmtree(folder)
-        except OSError as cause:
-            _log.error("volume_files_left", folder=str(folder), cause=str(cause))
+    def _begin_removal(self, folder: Path) -> None:
+        task = asyncio.create_task(asyncio.to_thread(_remove, folder))
+        self._removals.add(task)
+        task.add_done_callback(self._removals.discard)
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as cause:
+        _log.error("volume_files_left", folder=str(folder), cause=str(cause))
+
+
+def _is_id(name: str) -> bool:
+    try:
+        return str(uuid.UUID(name)) == name
+    except ValueError:
+        return False
