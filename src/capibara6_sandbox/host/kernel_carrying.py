@@ -1,38 +1,30 @@
 """What a fork gets of its source's kernels: copies of the Python kernels, with their variables.
 
-A kernel that was let into the fork's namespaces belongs to the user's code, which may be hostile.
-Before the fork is anybody's, its group must hold nothing but processes without any capability.
+A kernel forks first, and its copy waits at a door until the sandbox that it goes to is made; then
+it enters, and what came in is checked (`kernel_checks`).
 """
 
 import asyncio
 import contextlib
 import json
 import os
-import re
 import socket
-import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from capibara6_guest.python_carry import FDS, NAMESPACES
-from capibara6_guest.readiness import readable
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.hosted_kernel import HostedKernel
+from capibara6_sandbox.host.kernel_checks import check_arrival, receive_report
 from capibara6_sandbox.host.kernel_gate import ForkOrder
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.sandbox import Sandbox
-from capibara6_sandbox.zygote.nested import JOINED
 
-_REPORT_TIMEOUT_S: Final = 10.0
-_CHECKS_MAX: Final = 500
-_CHECK_PAUSE_S: Final = 0.002
-_REPORT_BYTES_MAX: Final = 64 * 1024
 _NAMES_MAX: Final = 10
 _NOTES_MAX: Final = 20  # of one kernel
 _NOTE_CHARS_MAX: Final = 300
-_CREDENTIALS: Final = struct.Struct("iII")
 _NOT_CARRIED: Final = "This sandbox is a live fork. Not carried over from its origin: {}.\n"
 _FRESH: Final = "This sandbox is a fork with fresh kernels: variables were not carried ({}).\n"
 
@@ -205,11 +197,11 @@ class _Traveller:
         kernel.gate.order = None
         if reason:
             raise StartError(reason)
-        pid, said = await _receive(self._report)
+        pid, said = await receive_report(self._report)
         fork.hold_kernel(
             self._context_id, HostedKernel(os.pidfd_open(pid), kernel.gate, kernel.cwd)
         )
-        await _check(fork, pid)
+        await check_arrival(fork, pid)
         self._report.send(b"1")
         lost += _said(said)
         reading = [self._channel.fileno(), self._outputs[0][0], self._outputs[1][0]]
@@ -246,66 +238,3 @@ def _said(packet: bytes) -> list[str]:
         return [ascii(str(note))[1:-1][:_NOTE_CHARS_MAX] for note in notes[:_NOTES_MAX]]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise StartError("The forked kernel broke its protocol.") from None
-
-
-async def _receive(report: socket.socket) -> tuple[int, bytes]:
-    """Return who reports, as the kernel of Linux knows it, and what."""
-    try:
-        async with asyncio.timeout(_REPORT_TIMEOUT_S):
-            await readable(report.fileno())
-    except TimeoutError:
-        raise StartError("The forked kernel does not answer.") from None
-    packet, ancillary, _, _ = report.recvmsg(
-        _REPORT_BYTES_MAX, socket.CMSG_SPACE(_CREDENTIALS.size)
-    )
-    for level, kind, data in ancillary:
-        if packet and (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
-            pid: int = _CREDENTIALS.unpack(data)[0]
-            if pid > 0:
-                return pid, packet
-    raise StartError("The forked kernel ended before it could run.")
-
-
-async def _check(fork: Machine, pid: int) -> None:
-    """Make sure that only processes without capabilities came in.
-
-    First all of them are looked at, then counted: what has no capability gains none, and if there
-    are no more than were looked at, nothing else is left that could start another.
-
-    Raises:
-        StartError: something else came too.
-    """
-    assert fork.cgroup is not None
-    if not _is_inside(fork, pid):
-        raise StartError("The forked kernel did not go where it was told.")
-    for _ in range(_CHECKS_MAX):
-        pids = fork.cgroup.processes()
-        if pid not in pids or len(pids) > len(fork.kernels) + 1:
-            break
-        if any(not _is_harmless(other) for other in pids):
-            break
-        if len(pids) == len(fork.kernels) == fork.cgroup.usage().processes:
-            return
-        await asyncio.sleep(_CHECK_PAUSE_S)  # the process between has not quite ended
-    raise StartError("The forked kernel did not do as it was told.")
-
-
-def _is_inside(fork: Machine, pid: int) -> bool:
-    """Whether a process is in all namespaces of a fork; it can leave none of them."""
-    try:
-        its = [os.stat(f"/proc/{pid}/ns/{name}").st_ino for name in JOINED]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return its == [os.fstat(namespace).st_ino for namespace in fork.namespaces]
-
-
-def _is_harmless(pid: int) -> bool:
-    """Whether a process has one thread, the seccomp filter, and no capability; or has ended."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    fields = dict(re.findall(r"^(\w+):\s+(\S+)", status, re.MULTILINE))
-    held = (int(fields[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"))
-    wanted = {"Threads": "1", "Seccomp": "2", "NoNewPrivs": "1"}
-    return not any(held) and all(fields.get(name) == value for name, value in wanted.items())
