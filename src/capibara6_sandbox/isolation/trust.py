@@ -6,6 +6,7 @@ no program inside can change or remove it.
 
 import errno
 import os
+import stat
 from typing import Final
 
 from capibara6_sandbox.isolation import linux
@@ -64,7 +65,11 @@ def _is_plain_file(path: str) -> bool:
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
+    """Read a file that a sandbox may just have replaced by a link, or by a pipe to wait at."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, f"{path} is no plain file")
         data = file.read(_BUNDLE_BYTES_MAX + 1)
     if len(data) > _BUNDLE_BYTES_MAX:
         raise OSError(errno.EFBIG, f"{path} exceeds {_BUNDLE_BYTES_MAX:,} bytes")

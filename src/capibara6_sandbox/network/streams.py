@@ -94,7 +94,9 @@ class TlsStream:
 
     async def send(self, data: bytes) -> None:
         """Send all of it."""
-        self._tls.write(data)  # into memory, which always has room
+        left = memoryview(data)
+        while left:
+            left = left[self._tls.write(left) :]  # into memory, which always has room
         await self._flush()
 
     async def end(self) -> None:
@@ -110,14 +112,14 @@ class TlsStream:
             try:
                 result = operation()
             except ssl.SSLWantReadError:
-                await self._flush()
+                await self._flush_unless_sending()
                 await self._feed()
                 continue
             except ssl.SSLError:
                 with contextlib.suppress(OSError):
-                    await self._flush()  # the alert that says why
+                    await self._flush_unless_sending()  # the alert that says why
                 raise
-            await self._flush()
+            await self._flush_unless_sending()
             return result
 
     async def _feed(self) -> None:
@@ -128,9 +130,16 @@ class TlsStream:
 
     async def _flush(self) -> None:
         async with self._sending:
-            records = self._outgoing.read()
-            if records:
+            while records := self._outgoing.read():
                 await self._below.send(records)
+
+    async def _flush_unless_sending(self) -> None:
+        """Flush, but never wait for a sender: while it waits for the other side, we must receive.
+
+        Whoever sends takes along what was added meanwhile.
+        """
+        if not self._sending.locked():
+            await self._flush()
 
 
 class PatientStream:
