@@ -1,6 +1,8 @@
 """Templates from images of a registry, through the published SDK."""
 
 import os
+import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from support.images import (
     system_layer,
     write_image,
 )
-from support.sandbox_server import SandboxServer
+from support.sandbox_server import SandboxServer, wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -189,3 +191,29 @@ def test_credentials_of_amazon_are_refused_with_what_to_do(
     template = Template().from_aws_registry(f"{image}-aws", "AKIA", "secret-key", "eu-west-1")
     with pytest.raises(BuildException, match="aws ecr get-login-password"):
         build(server, name, template)
+
+
+def test_a_pull_that_is_given_up_leaves_nothing(name: str) -> None:
+    """A registry that never answers, and a newer build of the same name."""
+    if shutil.which("skopeo") is None:
+        pytest.skip("needs skopeo: run `make extras`")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        server = SandboxServer(("--insecure-registry", address, "--pool", "0")).start()
+        try:
+            stuck = Template().from_image(f"{address}/never:1")
+            first = Template.build_in_background(stuck, name, **server.sdk)
+            silent.settimeout(60)
+            asked, _ = silent.accept()  # skopeo waits for an answer now
+            Template.build(Template().from_base_image(), name, **server.sdk)
+            status = Template.get_build_status(first, **server.sdk)
+            assert status.reason is not None
+            assert status.reason.message == "build was cancelled"
+            asked.settimeout(60)
+            while asked.recv(4096):  # until its end: the program has ended
+                pass
+            asked.close()
+            assert server.own_data is not None
+            wait_until(lambda: not any((server.own_data / "pulls").iterdir()))
+        finally:
+            assert server.stop() == 0
