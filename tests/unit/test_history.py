@@ -1,5 +1,6 @@
 """What sandboxes have used: bounded, coarser with age, and read by intervals."""
 
+import asyncio
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,7 @@ from starlette.datastructures import QueryParams
 
 from capibara6_sandbox.errors import BadRequestError
 from capibara6_sandbox.gateway.metrics import POINTS_MAX, samples
+from capibara6_sandbox.host import history as module
 from capibara6_sandbox.host.history import (
     INTERVAL_S,
     MEAN_OF,
@@ -16,6 +18,7 @@ from capibara6_sandbox.host.history import (
     RECENT_MAX,
     History,
     Sample,
+    Sampler,
 )
 from capibara6_sandbox.isolation.limits import CgroupUsage, Limits
 
@@ -99,3 +102,26 @@ def test_a_reply_is_bounded_and_ends_with_the_newest() -> None:
 def test_an_interval_that_cannot_be_is_refused(query: str) -> None:
     with pytest.raises(BadRequestError):
         ask(1, query)
+
+
+class Broken:
+    """A sandbox that is just ending."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.asked_twice = asyncio.Event()
+
+    def sample(self, at_s: float) -> None:
+        self.asked += 1
+        if self.asked == 2:
+            self.asked_twice.set()
+        raise OSError(19, "No such device")
+
+
+async def test_one_that_cannot_be_sampled_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "INTERVAL_S", 0.01)
+    broken = [Broken() for _ in range(9)]
+    sampling = asyncio.create_task(Sampler(lambda: broken).run())
+    await broken[-1].asked_twice.wait()
+    sampling.cancel()
+    assert min(one.asked for one in broken) == 2

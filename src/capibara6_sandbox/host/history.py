@@ -9,12 +9,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
+import structlog
+
 INTERVAL_S: Final = 5  # as in E2B's cloud
 RECENT_MAX: Final = 720  # samples: an hour
 MEAN_OF: Final = 60  # samples: five minutes
 OLDER_MAX: Final = 2_016  # means: a week
 _AT_ONCE: Final = 4  # sandboxes that are measured before others get their turn
 _FORM: Final = struct.Struct("<dfQQQ")
+
+_log = structlog.get_logger()
 
 
 class Sample(NamedTuple):
@@ -117,6 +121,9 @@ class Sampler:
             now_s = time.time()
             await asyncio.sleep(INTERVAL_S - now_s % INTERVAL_S)
             for number, measured in enumerate(self._found()):
-                measured.sample(time.time())
+                try:
+                    measured.sample(time.time())
+                except OSError as cause:  # of one that is just ending; the others go on
+                    _log.warning("sample_failed", cause=str(cause))
                 if number % _AT_ONCE == _AT_ONCE - 1:
                     await asyncio.sleep(0)
