@@ -36,10 +36,11 @@ class Ladder:
     def after(self, attempt: Attempt) -> str | None:
         """The tier of the attempt that follows a failed one; None when there is nowhere to go."""
         pinned = attempt.request.tier is not None  # the user chose the tier: the run stays on it
-        if not pinned and (stronger := self._stronger(attempt.tier)):
+        if not pinned and (stronger := self._stronger(attempt)):
             return stronger
         return attempt.tier if attempt.writer_answers else None
 
-    def _stronger(self, tier: str) -> str | None:
-        later = self.tiers[self.tiers.index(tier) + 1 :]
-        return later[0] if later else None
+    def _stronger(self, attempt: Attempt) -> str | None:
+        worth = attempt.route.escalation
+        later = self.tiers[self.tiers.index(attempt.tier) + 1 :]
+        return next((tier for tier in later if worth is None or tier in worth), None)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from capibara6.config import Settings, load_settings
-from capibara6.domain.ports import EventSink, ProgramWriter
+from capibara6.domain.ports import EventSink, ProgramWriter, Router
 from capibara6.domain.requests import DataFile
 from capibara6.pipeline import Pipeline
 from capibara6.supervision.server import IDLE_TIMEOUT_S, EmbeddedServer, Notify, unnoticed
@@ -146,7 +146,6 @@ async def _join(
     from capibara6.execution import E2BExecutor
     from capibara6.monitoring import EventBus, MetricsListener
     from capibara6.repair.diagnosis import diagnose
-    from capibara6.routing import RuleRouter
     from capibara6.store import Store
     from capibara6.validation.validator import ProgramValidator
 
@@ -155,18 +154,42 @@ async def _join(
     executor = E2BExecutor(settings, _provider_source(settings, server))
     stack.push_async_callback(executor.close)
     metrics = MetricsListener()
+    router, learners = await _router(settings, models, store)
     pipeline = Pipeline(
-        router=RuleRouter(),
+        router=router,
         writers=_writers(models),
         validator=ProgramValidator(),
         executor=executor,
         diagnose=diagnose,
-        sinks=[EventBus([*_recorders(store), metrics])],
+        sinks=[EventBus([*_recorders(store), *learners, metrics])],
         attempts_max=settings.limits.repair_attempts_max,
         spare_writers=_spare_writers(settings, models),
     )
     degraded = server.degraded if server else ()
     return Platform(settings, store, executor, pipeline, metrics.text, degraded)
+
+
+async def _router(
+    settings: Settings, models: "Discovery", store: "Store"
+) -> tuple[Router, list[EventSink]]:
+    """The router, and what it learns by; by rules alone where that is switched off."""
+    from capibara6.routing import Learner, LearningRouter, OutcomeListener, RuleRouter
+
+    if settings.router.learning == "off":
+        return RuleRouter(), []
+    prices = {
+        tier.name: tier.usd_per_million_tokens_in + tier.usd_per_million_tokens_out
+        for tier in models.usable
+    }
+    learner = Learner(store.outcomes, prices)
+    try:
+        await learner.refresh()
+    except Exception:
+        # Broken statistics must not keep the platform from starting.
+        log.exception("the router's outcomes cannot be learnt from; it goes by rules")
+        return RuleRouter(), []
+    router = LearningRouter(RuleRouter(), learner, prices, settings.router.quality)
+    return router, [OutcomeListener(store.outcomes, learner)]
 
 
 def _recorders(store: "Store") -> list[EventSink]:

@@ -36,7 +36,7 @@ from capibara6.domain.executions import (
 from capibara6.domain.programs import Diagnosis, Finding, Program
 from capibara6.domain.requests import Column, DataFile, Request, Route
 from capibara6.errors import ConfigurationError, UnknownRecordError
-from capibara6.store import ExecutionFilter, Lesson, Store, UsageSample
+from capibara6.store import ExecutionFilter, Lesson, Store, TierOutcome, UsageSample
 from capibara6.store.database import Database
 from support import postgres
 
@@ -342,3 +342,51 @@ async def test_the_database_is_private(tmp_path: Path) -> None:
     await store.close()
     assert (tmp_path / "home" / "x.db").stat().st_mode & 0o077 == 0
     assert (tmp_path / "home").stat().st_mode & 0o077 == 0
+
+
+def tier_outcome(number: int, tier: str = "fast") -> TierOutcome:
+    return TierOutcome(f"{number:032x}", START, "¿cuánto?\0", "describe", tier, 0.5, 0.01)
+
+
+async def test_outcomes_are_a_set(store: Store) -> None:
+    assert await store.outcomes.add([]) == 0
+    assert await store.outcomes.oldest() is None
+    assert await store.outcomes.add([tier_outcome(1), tier_outcome(2)]) == 2
+    assert await store.outcomes.add([tier_outcome(2), tier_outcome(3, "complex")]) == 1
+    rows = await store.outcomes.after(0, 10)
+    assert [outcome.id[-1] for _, outcome in rows] == ["1", "2", "3"]
+    assert rows[0][1].at == START
+    assert rows[0][1].tier == "fast"
+    assert await store.outcomes.after(rows[1][0], 10) == rows[2:]
+    assert await store.outcomes.after(0, 2) == rows[1:]
+
+
+async def test_processes_add_outcomes_at_once(store: Store, url: str, tmp_path: Path) -> None:
+    other = await Store.open(url, tmp_path / "home")
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number in range(10):
+                group.create_task(store.outcomes.add([tier_outcome(number)]))
+                group.create_task(other.outcomes.add([tier_outcome(number)]))
+        assert len(await store.outcomes.after(0, 100)) == 10
+    finally:
+        await other.close()
+
+
+async def test_a_number_is_not_given_twice_after_a_reset(store: Store) -> None:
+    await store.outcomes.add([tier_outcome(n) for n in range(3)])
+    last = (await store.outcomes.after(0, 10))[-1][0]
+    assert await store.outcomes.clear() == 3
+    await store.outcomes.add([tier_outcome(9)])
+    assert (await store.outcomes.oldest() or 0) > last
+
+
+async def test_the_oldest_outcomes_are_dropped(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("capibara6.store.tier_outcomes.KEPT_MAX", 50)
+    for start in range(0, 200, 10):
+        await store.outcomes.add([tier_outcome(n) for n in range(start, start + 10)])
+    rows = await store.outcomes.after(0, 1000)
+    assert 50 <= len(rows) <= 150
+    assert rows[-1][1].id == f"{199:032x}"

@@ -125,6 +125,13 @@ class Tier(Section):
         return (dollars + tokens_out * self.usd_per_million_tokens_out) / 1_000_000
 
 
+class Router(Section):
+    """How models are chosen."""
+
+    learning: Literal["on", "off"]  # off: by rules alone, and nothing new is learnt
+    quality: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]  # 1: success alone counts
+
+
 class Limits(Section):
     """What a request may bring and what a run may leave."""
 
@@ -176,6 +183,7 @@ class Settings(BaseSettings):
     logging: Logging
     templates: dict[Name, Template]
     tiers: dict[Name, Tier]  # cheapest first
+    router: Router
     limits: Limits
     mail: Mail | None = None
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # who may use the platform
@@ -238,6 +246,14 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.home / 'capibara6.db'}"
+
+    @property
+    def prices(self) -> dict[str, float]:
+        """Of the model tiers, cheapest first: dollars for a million tokens in and as many out."""
+        return {
+            name: tier.usd_per_million_tokens_in + tier.usd_per_million_tokens_out
+            for name, tier in self.tiers.items()
+        }
 
     def template(self, name: str) -> Template | None:
         """The preset of that name; None for a template only the provider knows."""

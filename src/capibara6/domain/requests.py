@@ -49,3 +49,5 @@ class Route:
     language: str  # natural language of the question: "es" | "en"
     confidence: float  # 0..1
     reasons: tuple[str, ...] = ()
+    # Tiers that may follow after a visible error, when the router has learnt which pay; None: any.
+    escalation: tuple[str, ...] | None = None

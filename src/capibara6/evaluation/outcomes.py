@@ -52,7 +52,7 @@ def read_outcomes(path: Path) -> OutcomeSet:
     Raises:
         DataFileError: a line is not like that, or there are not two tiers to choose from.
     """
-    prompts = read_lines(path, _prompt)
+    prompts = read_lines(path, parse_outcomes)
     tiers = _by_cost(prompts)
     if len(tiers) < 2:
         raise DataFileError(str(path), "names fewer than two tiers", "Record two or more.")
@@ -63,7 +63,12 @@ def read_outcomes(path: Path) -> OutcomeSet:
     return found
 
 
-def _prompt(value: Mapping[str, Any]) -> PromptOutcomes:
+def parse_outcomes(value: Mapping[str, Any]) -> PromptOutcomes:
+    """One line of such a file.
+
+    Raises:
+        LineError: it is not like that.
+    """
     outcomes = value.get("outcomes")
     if not isinstance(outcomes, dict) or not outcomes:
         raise LineError("'outcomes' names no tier")

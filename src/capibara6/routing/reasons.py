@@ -13,6 +13,9 @@ _ENGLISH: Final = {
     "recipe_named": "tier {tier}: a clear {task} question that names {columns}",
     "recipe_table": "tier {tier}: a clear {task} question about the table",
     "complexity": "tier {tier}: complexity {complexity} of 2",
+    "learned": "tier {tier}: expected success by {outcomes} outcomes here: {beliefs}",
+    "learned_trial": "tier {tier}: tried now and then, to know it; expected success: {beliefs}",
+    "learner_failed": "by rules alone: what was learnt cannot be used, and the log says why",
 }
 _SPANISH: Final = {
     "task": "tarea {task}: {evidence}",
@@ -25,6 +28,9 @@ _SPANISH: Final = {
     "recipe_named": "nivel {tier}: una pregunta clara de {task} que nombra {columns}",
     "recipe_table": "nivel {tier}: una pregunta clara de {task} sobre la tabla",
     "complexity": "nivel {tier}: complejidad {complexity} de 2",
+    "learned": "nivel {tier}: éxito esperado según {outcomes} resultados aquí: {beliefs}",
+    "learned_trial": "nivel {tier}: a prueba, para conocerlo; éxito esperado: {beliefs}",
+    "learner_failed": "solo por reglas: lo aprendido no se puede usar, y el registro dice por qué",
 }
 
 

@@ -18,9 +18,11 @@ from capibara6.store.records import (
     RunRecord,
     Stats,
     Tally,
+    TierOutcome,
     UsageSample,
 )
 from capibara6.store.runs import Runs
+from capibara6.store.tier_outcomes import TierOutcomes
 
 __all__ = [
     "ArtefactRecord",
@@ -36,6 +38,8 @@ __all__ = [
     "Stats",
     "Store",
     "Tally",
+    "TierOutcome",
+    "TierOutcomes",
     "UsageSample",
     "UsageSamples",
     "event_from_dict",
@@ -53,6 +57,7 @@ class Store:
         executions: programs that ran, figures about them, their artefacts.
         lessons: raw material of ACE.
         usage: raw material of tuning.
+        outcomes: raw material of the router.
     """
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
@@ -62,6 +67,7 @@ class Store:
         self.executions = Executions(database)
         self.lessons = Lessons(database)
         self.usage = UsageSamples(database)
+        self.outcomes = TierOutcomes(database)
 
     @classmethod
     async def open(cls, url: str, home: Path, clock: Callable[[], datetime] = utc_now) -> "Store":

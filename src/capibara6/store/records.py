@@ -153,3 +153,16 @@ class UsageSample:
     cpu_s: float | None
     memory_peak_bytes: int | None
     error_name: str  # "" when it succeeded; "OutOfMemory", "Timeout" say that a limit was too low
+
+
+@dataclass(frozen=True, slots=True)
+class TierOutcome:
+    """What one tier achieved on one question; the router learns from these."""
+
+    id: str  # 32 hex digits, the same for the same outcome everywhere
+    at: datetime
+    question: str
+    task: str
+    tier: str
+    success: float  # 0..1; between: it worked after a repair
+    cost_usd: float

@@ -163,3 +163,18 @@ usage_samples = Table(
     Column("error_name", String(255), nullable=False),  # "" when it succeeded
     Index(None, "template", "task"),
 )
+
+tier_outcomes = Table(
+    "tier_outcomes",
+    metadata,
+    Column("seq", Integer, primary_key=True),  # in the order of storing
+    Column("id", _ID, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("task", String(64), nullable=False),
+    Column("tier", String(255), nullable=False),
+    Column("success", Float, nullable=False),  # 0..1
+    Column("cost_usd", Float, nullable=False),
+    Index(None, "id", unique=True),
+    sqlite_autoincrement=True,  # a number is never given twice, not even after a reset
+)

@@ -1,0 +1,115 @@
+"""The listener that turns runs into outcomes of tiers, and lets the learner see them."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from capibara6.domain.events import (
+    Event,
+    ExecutionFinished,
+    ProgramWritten,
+    RepairStarted,
+    Routed,
+    RunFinished,
+    RunStarted,
+    Validated,
+)
+from capibara6.routing.features import shortened
+from capibara6.routing.learner import Learner
+from capibara6.routing.router import RECIPE
+from capibara6.store import TierOutcome, TierOutcomes
+
+REPAIRED_SUCCESS: Final = 0.5  # of a tier that was right only after it saw its error
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What one tier did in a run."""
+
+    programs: int = 0
+    judged: bool = False  # its last program was found wrong, or ran
+    success: float = 0.0
+    cost_usd: float = 0.0
+
+
+@dataclass(slots=True)
+class _Run:
+    question: str
+    task: str = ""
+    tier: str = ""  # of the program that is being tried
+    trials: dict[str, _Trial] = field(default_factory=dict)
+
+
+def outcome_id(run_id: str, tier: str) -> str:
+    """The id of a tier's outcome in a run."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"tier-outcome/{run_id}/{tier}").hex
+
+
+class OutcomeListener:
+    """Stores, at the end of a run, what each model tier achieved.
+
+    A program that a check or the sandbox found wrong is a failure that shows; one that a cancelled
+    run, a lost sandbox or an unreachable model left untried says nothing about its tier.
+    """
+
+    def __init__(
+        self,
+        outcomes: TierOutcomes,
+        learner: Learner,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._outcomes = outcomes
+        self._learner = learner
+        self._clock = clock
+        self._runs: dict[str, _Run] = {}
+
+    async def handle(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, RunStarted) and event.request.question:
+            self._runs[event.run_id] = _Run(event.request.question)
+        run = self._runs.get(event.run_id)
+        if run is None:
+            return
+        _note(run, event)
+        if isinstance(event, RunFinished):
+            del self._runs[event.run_id]
+            await self._outcomes.add(self._outcomes_of(event.run_id, run))
+            await self._learner.refresh()
+
+    def _outcomes_of(self, run_id: str, run: _Run) -> list[TierOutcome]:
+        return [
+            TierOutcome(
+                id=outcome_id(run_id, tier),
+                at=self._clock(),
+                question=shortened(run.question),
+                task=run.task,
+                tier=tier,
+                success=trial.success,
+                cost_usd=trial.cost_usd,
+            )
+            for tier, trial in run.trials.items()
+            if trial.judged and tier != RECIPE
+        ]
+
+
+def _note(run: _Run, event: Event) -> None:
+    if isinstance(event, Routed):
+        run.task = event.route.task
+        return
+    if isinstance(event, ProgramWritten):
+        run.tier = event.program.tier
+        trial = run.trials.setdefault(run.tier, _Trial())
+        trial.programs += 1
+        trial.cost_usd += event.program.cost_usd
+        return
+    trial = run.trials.get(run.tier) or _Trial()
+    if isinstance(event, Validated) and event.findings:
+        trial.judged = True
+    elif isinstance(event, ExecutionFinished):
+        trial.judged = True
+        if event.result.success:
+            trial.success = 1.0 if trial.programs == 1 else REPAIRED_SUCCESS
+    elif isinstance(event, RepairStarted):
+        trial.success = 0.0  # it ran, but left nothing to show
