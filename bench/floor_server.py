@@ -41,6 +41,19 @@ def _frames(*messages: dict[str, Any]) -> bytes:
 _ANSWERS: dict[tuple[str, str], tuple[int, str, bytes]] = {
     ("POST", "/v2/sandboxes"): (201, "application/json", json.dumps(_SANDBOX).encode()),
     ("DELETE", "/sandboxes/floor"): (204, "application/json", b""),
+    ("POST", "/sandboxes/floor/pause"): (204, "application/json", b""),
+    ("POST", "/v2/sandboxes/floor/connect"): (
+        201,
+        "application/json",
+        json.dumps(_SANDBOX).encode(),
+    ),
+    ("POST", "/sandboxes/floor/snapshots"): (
+        201,
+        "application/json",
+        json.dumps({"snapshotID": "floor:default", "names": []}).encode(),
+    ),
+    ("DELETE", "/templates/floor%3Adefault"): (204, "application/json", b""),
+    ("DELETE", "/templates/floor:default"): (204, "application/json", b""),
     ("POST", "/execute"): (
         200,
         "application/x-ndjson",
