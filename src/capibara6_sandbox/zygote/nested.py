@@ -96,7 +96,7 @@ def _build(
         agent = os.pidfd_open(pid)
     except OSError as cause:
         nursery.send(str(cause).encode()[:4096])
-        raise
+        os._exit(1)  # the server is told
     socket.send_fds(nursery, [b"1"], [init, agent, *namespaces])
 
 
@@ -142,7 +142,7 @@ def _make_namespaces(kernel: int, builder: socket.socket, *, privileged: bool) -
         namespaces = [os.open(folder / "ns" / name, os.O_RDONLY | os.O_CLOEXEC) for name in JOINED]
     except OSError as cause:
         builder.send(str(cause).encode()[:4096])
-        raise
+        os._exit(1)
     os.write(gate_writing, b"1")
     socket.send_fds(builder, [b"1"], [pidfd, alive_writing, *namespaces])
 
