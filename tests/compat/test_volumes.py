@@ -126,7 +126,7 @@ def test_names_that_are_no_text_are_listed(volume: Volume) -> None:
 
 @pytest.mark.timeout(180)
 def test_a_directory_of_very_many_is_refused_and_removed(volume: Volume) -> None:
-    with Sandbox.create("base", volume_mounts={"/mnt/v": volume}) as sandbox:
+    with Sandbox.create("base", timeout=170, volume_mounts={"/mnt/v": volume}) as sandbox:
         sandbox.commands.run("mkdir /mnt/v/many; cd /mnt/v/many; seq 100001 | xargs touch")
         with pytest.raises(VolumeException, match="more than 100,000 entries"):
             volume.list("/many")

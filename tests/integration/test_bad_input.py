@@ -243,7 +243,7 @@ def test_a_directory_may_hold_more_than_a_sandbox_can(sandbox_server: SandboxSer
 
 
 def test_a_full_disk_is_told_and_leaves_the_sandbox_usable(sandbox_server: SandboxServer) -> None:
-    with Sandbox.create(**sandbox_server.sdk) as full:
+    with Sandbox.create(timeout=120, **sandbox_server.sdk) as full:
         full.commands.run("head -c 600000000 /dev/zero > /tmp/big; true")
         with pytest.raises(NotEnoughSpaceException):
             full.files.write("/home/user/file", b"x" * 100_000)

@@ -22,7 +22,7 @@ def messages(entries: list[Any]) -> list[str]:
 
 
 def test_a_life_is_told_from_its_begin_beyond_its_end(sandbox_server: SandboxServer) -> None:
-    sandbox = Sandbox.create("base", **sandbox_server.sdk)
+    sandbox = Sandbox.create("base", timeout=120, **sandbox_server.sdk)
     pid = sandbox.commands.run("echo four; exit 0").exit_code
     assert pid == 0
     sandbox.pause()
@@ -50,7 +50,7 @@ def test_a_life_is_told_from_its_begin_beyond_its_end(sandbox_server: SandboxSer
 
 
 def test_a_paused_sandbox_tells_what_ran_before(sandbox_server: SandboxServer) -> None:
-    sandbox = Sandbox.create("base", **sandbox_server.sdk)
+    sandbox = Sandbox.create("base", timeout=120, **sandbox_server.sdk)
     try:
         sandbox.commands.run("true")
         sandbox.pause()
@@ -64,7 +64,7 @@ def log_of(server: SandboxServer, sandbox: Sandbox) -> list[Any]:
 
 
 def test_each_program_is_told_once_and_all_of_many(sandbox_server: SandboxServer) -> None:
-    sandbox = Sandbox.create("base", **sandbox_server.sdk)
+    sandbox = Sandbox.create("base", timeout=120, **sandbox_server.sdk)
     try:
         for _ in range(140):
             sandbox.commands.run("true")
@@ -80,7 +80,7 @@ def test_an_unknown_sandbox_has_an_empty_log(sandbox_server: SandboxServer) -> N
 
 
 def test_the_first_generation_has_lines_of_json(sandbox_server: SandboxServer) -> None:
-    sandbox = Sandbox.create("base", **sandbox_server.sdk)
+    sandbox = Sandbox.create("base", timeout=120, **sandbox_server.sdk)
     try:
         reply = httpx.get(
             f"{sandbox_server.url}/sandboxes/{sandbox.sandbox_id}/logs",

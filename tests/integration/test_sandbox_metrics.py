@@ -24,7 +24,7 @@ def get(server: SandboxServer, path: str) -> httpx.Response:
 
 @pytest.mark.timeout(60)
 def test_a_history_is_sampled_and_outlives_a_pause(sandbox_server: SandboxServer) -> None:
-    sandbox = Sandbox.create("base", **sandbox_server.sdk)
+    sandbox = Sandbox.create("base", timeout=120, **sandbox_server.sdk)
     try:
         begin = datetime.now(UTC)
         sandbox.commands.run("head -c 20000000 /dev/zero > /tmp/x; seq 3000000 > /dev/null")
@@ -47,7 +47,7 @@ def test_a_history_is_sampled_and_outlives_a_pause(sandbox_server: SandboxServer
 
 
 def test_the_newest_of_several_leave_unknown_ones_out(sandbox_server: SandboxServer) -> None:
-    made = [Sandbox.create("base", **sandbox_server.sdk) for _ in range(2)]
+    made = [Sandbox.create("base", timeout=120, **sandbox_server.sdk) for _ in range(2)]
     try:
         ids = [sandbox.sandbox_id for sandbox in made]
         query = ",".join([*ids, "nosuchsandbox"])

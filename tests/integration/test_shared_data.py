@@ -52,7 +52,7 @@ def test_the_second_one_says_what_it_cannot_keep(
             api_url=second.url,
             api_key=second.key,
         )
-    with Sandbox.create("base", **second.sdk) as sandbox:
+    with Sandbox.create("base", timeout=120, **second.sdk) as sandbox:
         sandbox.files.write("kept", "kept")
         snapshot = sandbox.create_snapshot()
         sandbox.pause(keep_memory=False)
@@ -60,5 +60,5 @@ def test_the_second_one_says_what_it_cannot_keep(
         assert sandbox.files.read("kept") == "kept"
         with Sandbox.create(snapshot.snapshot_id, **second.sdk) as copy:
             assert copy.files.read("kept") == "kept"
-    with Sandbox.create("base", **first.sdk) as sandbox:
+    with Sandbox.create("base", timeout=120, **first.sdk) as sandbox:
         assert sandbox.commands.run("echo ok").stdout == "ok\n"

@@ -12,7 +12,7 @@ SECRETS = ("created-with-9f2", "given-to-call-9f2", "printed-9f2", "of-an-addres
 @pytest.mark.threat("T-LOG-1")
 def test_no_secret_is_told(sandbox_server: SandboxServer) -> None:
     created, given, _, address = SECRETS
-    sandbox = Sandbox.create("base", envs={"A": created}, **sandbox_server.sdk)
+    sandbox = Sandbox.create("base", timeout=120, envs={"A": created}, **sandbox_server.sdk)
     try:
         command = (
             f"echo {created} {given} ftp://me:{address}@host >/dev/null; echo printed-$((9))f2"
