@@ -79,7 +79,7 @@ test('every step leaves its mark', async () => {
     .setWorkdir('/home/user/made')
     .setReadyCmd('echo asked >> ~/asked; test $(wc -l < ~/asked) -ge 2')
   assert.match(await Template.toJSON(recipe), /COPY/)
-  const plain = Template().fromImage('debian:13').runCmd('true')
+  const plain = Template().fromDockerfile('FROM debian:13\nRUN true')
   assert.match(Template.toDockerfile(plain), /^FROM debian:13/)
   await Template.build(recipe, name)
   await within(name, async ({ commands, files }) => {

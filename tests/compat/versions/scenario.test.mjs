@@ -133,10 +133,10 @@ test('watches', () =>
   withSandbox(async ({ files }) => {
     await files.makeDir('watched')
     const types = []
-    const three = new Promise((resolve) => {
-      const hear = ({ type }) => void (types.push(type) === 3 && resolve())
-      files.watchDir('watched', hear).then(() => files.write('watched/file', 'x'))
-    })
+    let hearThree
+    const three = new Promise((resolve) => (hearThree = resolve))
+    await files.watchDir('watched', ({ type }) => void (types.push(type) === 3 && hearThree()))
+    await files.write('watched/file', 'x')
     await three
     assert.deepEqual(types, ['create', 'chmod', 'write'])
   }))

@@ -65,7 +65,7 @@ def chosen(
     """Return a test for every method: the one it had, if that still calls it, else a short one."""
     callers: dict[Method, list[str]] = defaultdict(list)
     for test, methods in sorted(calls.items(), key=lambda item: (len(item[1]), item[0])):
-        for method in methods:
+        for method in methods if _has_built(methods) else _without_recipes(methods):
             callers[method].append(test)
     tests = {}
     for method in known:
@@ -73,6 +73,15 @@ def chosen(
         had = before.get(method, "")
         tests[method] = had if had in found else next(iter(found), "")
     return tests
+
+
+def _has_built(methods: set[Method]) -> bool:
+    return any(name == "Template.build" for _, name in methods)
+
+
+def _without_recipes(methods: set[Method]) -> set[Method]:
+    """Leave out the steps of recipes, which show nothing where no build has succeeded."""
+    return {(surface, name) for surface, name in methods if not name.startswith("Template().")}
 
 
 def methods_among(calls: Iterable[str], known: Iterable[Method]) -> set[Method]:
