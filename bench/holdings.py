@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from capibara6_sandbox.server import data_folder
+from capibara6_sandbox.arguments import data_folder
 from processes import command_name, descendants
 
 _CGROUPS = Path("/sys/fs/cgroup")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import latency
 import memory
-from capibara6_sandbox.server import data_folder
+from capibara6_sandbox.arguments import data_folder
 from capibara6_sandbox.templates.build import build
 from capibara6_sandbox.templates.catalog import CODE_INTERPRETER
 from figures import Figure, Row, table

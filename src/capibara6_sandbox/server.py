@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import ipaddress
 import json
 import os
 import re
@@ -19,24 +18,22 @@ from typing import Final, NoReturn
 
 import structlog
 
+from capibara6_sandbox.arguments import data_folder, parser
 from capibara6_sandbox.gateway.app import create_app
 from capibara6_sandbox.gateway.certificates import Certificate, local_certificate
-from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
 from capibara6_sandbox.gateway.listeners import listen, serving
 from capibara6_sandbox.host.builds.registries import RegistrySettings
-from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S, BuildSettings
+from capibara6_sandbox.host.builds.workshop import BuildSettings
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.signing import CertificateError
-from capibara6_sandbox.host.stems import default_bytes_max
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.network.policy import parse_networks
 from capibara6_sandbox.network.proxies import PolicyError
-from capibara6_sandbox.network.reach import HOST_NAME, Mode, Shown
+from capibara6_sandbox.network.reach import Mode, Shown
 from capibara6_sandbox.templates.build import TemplateBuildError, build
 from capibara6_sandbox.templates.catalog import environments
 
-PORT_DEFAULT: Final = 49982
 DOMAIN_DEFAULT: Final = "e2b.localhost"  # of HTTPS
 _KEY_FORM: Final = re.compile(r"^e2b_[0-9a-f]{8,}$")
 _HTTPS_PORT: Final = 443
@@ -47,7 +44,7 @@ _log = structlog.get_logger()
 
 def main() -> None:
     """Run the command line."""
-    arguments = _parser().parse_args()
+    arguments = parser(__doc__).parse_args()
     if arguments.command == "doctor":
         from capibara6_sandbox.doctor import report
 
@@ -60,117 +57,6 @@ def main() -> None:
     if not _KEY_FORM.match(key):
         _fail("--api-key: clients accept only keys of the form e2b_ and hex digits")
     asyncio.run(_serve(arguments, key))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="capibara6-sandbox", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="serve E2B's protocol")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=PORT_DEFAULT, help="0: any free port")
-    serve.add_argument("--api-key", default="", help="default: $E2B_API_KEY, else a random one")
-    serve.add_argument("--domain", default="", help="below which sandboxes have their names")
-    serve.add_argument("--tls-port", type=int, default=None, help="serve HTTPS too; 0: any port")
-    serve.add_argument("--tls-cert", type=Path, help="of *.DOMAIN; default: made for local use")
-    serve.add_argument("--tls-key", type=Path)
-    serve.add_argument(
-        "--allow-host", action="append", default=[], help="another name that clients use for us"
-    )
-    serve.add_argument("--data", type=Path, default=None, help="default: $CAPIBARA6_HOME")
-    serve.add_argument("--state", type=Path, default=None, help="write address and key here")
-    serve.add_argument("--idle-timeout", type=float, default=0, help="stop after seconds idle")
-    network = os.environ.get("CAPIBARA6_SANDBOX_NETWORK", "public")
-    serve.add_argument(
-        "--network",
-        choices=list(Mode),
-        default=network,
-        help="what sandboxes reach at most: nothing, public addresses, or private ones too",
-    )
-    serve.add_argument(
-        "--network-allow",
-        action="append",
-        default=[],
-        metavar="CIDR",
-        help="addresses that sandboxes reach whatever they are",
-    )
-    serve.add_argument(
-        "--network-host-port",
-        action="append",
-        default=[],
-        type=int,
-        metavar="PORT",
-        help=f"a port of this machine's loopback that sandboxes reach as {HOST_NAME}",
-    )
-    serve.add_argument(
-        "--network-rate",
-        type=float,
-        default=0,
-        metavar="MB/S",
-        help="what each sandbox may send and receive together; default: no limit",
-    )
-    serve.add_argument(
-        "--network-dns",
-        action="append",
-        default=[],
-        type=_name_server,
-        metavar="ADDRESS[:PORT]",
-        help="a name server to ask instead of this machine's own",
-    )
-    serve.add_argument("--pool", type=int, default=2, help="ready sandboxes of each template")
-    serve.add_argument(
-        "--build-step-timeout",
-        type=float,
-        default=STEP_TIMEOUT_S,
-        help="seconds that one step of a template's build may take",
-    )
-    serve.add_argument(
-        "--registry",
-        action="append",
-        default=[],
-        metavar="HOST[:PORT]",
-        help="a registry whose images may be used though its address is not public",
-    )
-    serve.add_argument(
-        "--insecure-registry",
-        action="append",
-        default=[],
-        metavar="HOST[:PORT]",
-        help="the same, over plain HTTP or with a certificate that nobody vouches for",
-    )
-    serve.add_argument(
-        "--apt-config",
-        type=Path,
-        metavar="FOLDER",
-        help="what becomes /etc/apt in builds, proxies and passwords included; "
-        "default: this machine's sources and keys, without either",
-    )
-    serve.add_argument("--max-sandboxes", type=int, default=1000)
-    serve.add_argument(
-        "--snapshot-memory",
-        type=_megabytes,
-        default=default_bytes_max(),
-        metavar="MB",
-        help="what the variables of all snapshots may hold, 0: keep none; default: a quarter",
-    )
-    serve.add_argument(
-        "--max-timeout",
-        type=_seconds,
-        default=os.environ.get("CAPIBARA6_MAX_TIMEOUT_S", str(TIMEOUT_S_MAX)),
-        help="longest lifetime in seconds, 0: no limit; default: $CAPIBARA6_MAX_TIMEOUT_S, 24 h",
-    )
-    builder = commands.add_parser("build", help="build the templates, and print where they lie")
-    builder.add_argument("--data", type=Path, default=None, help="default: $CAPIBARA6_HOME")
-    doctor = commands.add_parser("doctor", help="say which walls hold on this machine")
-    doctor.add_argument("--json", action="store_true")
-    return parser
-
-
-def _name_server(text: str) -> tuple[str, int]:
-    address, _, port = text.partition(":")
-    try:
-        return str(ipaddress.IPv4Address(address)), int(port or 53)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"ADDRESS[:PORT], not {text!r}") from None
 
 
 def _network(arguments: argparse.Namespace, secured: "_Secured | None") -> NetworkSettings:
@@ -199,25 +85,6 @@ def _builds(arguments: argparse.Namespace) -> BuildSettings:
         registries=RegistrySettings(tuple(arguments.registry), tuple(arguments.insecure_registry)),
         apt=arguments.apt_config,
     )
-
-
-def _seconds(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a number of seconds, not {text!r}")
-    return int(text)
-
-
-def _megabytes(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a number of MB, not {text!r}")
-    return int(text) << 20
-
-
-def data_folder() -> Path:
-    """Return where built templates lie: $CAPIBARA6_HOME, else below the user's data folder."""
-    if os.environ.get("CAPIBARA6_HOME"):
-        return Path(os.environ["CAPIBARA6_HOME"])
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "capibara6")
 
 
 def _build(data: Path) -> None:
