@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from capibara6.config import Settings
-from capibara6.config.settings import TIMEOUT_S_MAX
+from capibara6.config.sections import TIMEOUT_S_MAX
 from capibara6.domain.requests import DataFile, Request
 from capibara6.errors import DataFileError, RequestError, TooLargeError, UnknownTemplateError
 

@@ -1,7 +1,7 @@
 """Configuration: `e2b_config.json` for the system, the environment and `.env` for secrets."""
 
 from capibara6.config.loading import load_settings
-from capibara6.config.settings import (
+from capibara6.config.sections import (
     CloudProvider,
     EmbeddedProvider,
     Limits,
@@ -9,11 +9,10 @@ from capibara6.config.settings import (
     Mail,
     Platform,
     Router,
-    Settings,
     Template,
     Tier,
-    require_keys_off_loopback,
 )
+from capibara6.config.settings import Settings, require_keys_off_loopback
 
 __all__ = [
     "CloudProvider",

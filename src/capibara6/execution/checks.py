@@ -5,7 +5,7 @@ import posixpath
 import re
 
 from capibara6.config import Settings
-from capibara6.config.settings import TIMEOUT_S_MAX
+from capibara6.config.sections import TIMEOUT_S_MAX
 from capibara6.domain.executions import ExecutionRequest
 from capibara6.errors import RequestError, TooLargeError, UnknownLanguageError
 

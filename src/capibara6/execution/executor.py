@@ -10,7 +10,7 @@ from e2b.sandbox.filesystem.filesystem import AsyncWriteEntry
 from e2b_code_interpreter.code_interpreter_async import AsyncSandbox
 
 from capibara6.config import Settings
-from capibara6.config.settings import TIMEOUT_S_MAX
+from capibara6.config.sections import TIMEOUT_S_MAX
 from capibara6.domain.executions import (
     Artefact,
     ExecutionRequest,
