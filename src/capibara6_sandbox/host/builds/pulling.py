@@ -27,6 +27,7 @@ from capibara6_sandbox.host.builds.registries import (
     login,
     secrets_of,
 )
+from capibara6_sandbox.isolation.identity import has_id_ranges
 
 IMAGE_BYTES_MAX: Final = 16 << 30  # of all layers together, uncompressed
 PULL_S_MAX: Final = 1800.0
@@ -86,7 +87,7 @@ async def pull(
     arguments = ["copy", "--quiet", "--dest-decompress"]
     if name.registry in settings.insecure:
         arguments.append("--src-tls-verify=false")
-    seen = Path(_SHOWN_AS) if os.geteuid() == 0 else folder
+    seen = Path(_SHOWN_AS) if has_id_ranges() else folder
     if credentials is not None:
         _write_login(folder / "auth.json", login(name.registry, credentials))
         arguments += ["--src-authfile", str(seen / "auth.json")]
@@ -118,7 +119,7 @@ async def _run(command: list[str], folder: Path, seen: Path) -> str | None:
     environment |= {"PATH": os.defpath, "HOME": str(seen), "XDG_RUNTIME_DIR": str(seen)}
     environment["TMPDIR"] = str(seen / "tmp")
     command = ["prlimit", f"--fsize={IMAGE_BYTES_MAX}", "--core=0", *command]
-    if os.geteuid() == 0:
+    if has_id_ranges():
         await asyncio.to_thread(_give_to_nobody, folder)
         command = ["unshare", "--mount", "sh", "-c", _AS_NOBODY, str(folder), *command]
     process = await asyncio.create_subprocess_exec(
