@@ -40,3 +40,15 @@ def tasks(file: Lines, as_json: AsJson = False) -> None:
     from capibara6.cli.running import run
 
     run(lambda: evaluating.tasks(file, as_json=as_json), as_json)
+
+
+@eval_app.command("limits")
+def limits(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One run a line, in order.")],
+    as_json: AsJson = False,
+) -> None:
+    """Measure memory limits that follow usage, on a trace of runs."""
+    from capibara6.cli import evaluating
+    from capibara6.cli.running import run
+
+    run(lambda: evaluating.limits(file, as_json=as_json), as_json)

@@ -10,6 +10,7 @@ from rich.table import Table
 from capibara6.cli import exit_codes
 from capibara6.cli.terminal import output, print_json, visible
 from capibara6.evaluation.curves import Curve, Interval
+from capibara6.evaluation.limits import as_requested, read_trace, replay
 from capibara6.evaluation.online import OnlineScore, run_online
 from capibara6.evaluation.outcomes import read_outcomes
 from capibara6.evaluation.router import RouterScore, cross_validate
@@ -55,6 +56,20 @@ async def tasks(file: Path, *, as_json: bool) -> int:
         )
     else:
         _print_tasks(shares, results, wrong)
+    return exit_codes.OK
+
+
+async def limits(file: Path, *, as_json: bool) -> int:
+    """Replay a trace under recommended limits; returns the exit status."""
+    trace = await asyncio.to_thread(read_trace, file)
+    score = await asyncio.to_thread(replay, trace)
+    static = as_requested(trace)
+    if as_json:
+        print_json({**asdict(score), "requested": asdict(static)})
+        return exit_codes.OK
+    for name, found in (("recommended", score), ("as requested", static)):
+        text = f"{name:<13} kills {found.kills_percent:.2f} %  waste {found.waste_percent:.1f} %"
+        output().print(text, markup=False)
     return exit_codes.OK
 
 
