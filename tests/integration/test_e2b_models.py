@@ -9,6 +9,8 @@ import pytest
 
 from capibara6.config import load_settings
 from capibara6.main import create_app, open_platform
+from capibara6.routing.listener import outcome_id
+from capibara6.store import Store
 from scripted_model import Reply, ScriptedModel
 from support.platform_process import Installation
 
@@ -74,6 +76,30 @@ async def test_a_wrong_column_is_repaired_by_the_next_tier(installation, monkeyp
     last = events[-1]
     assert (last["success"], last["answer"], last["attempts"]) == (True, "10", 2)
     assert "population" in json.dumps(balanced.requests[0])
+
+
+async def test_a_run_teaches_the_router_what_its_tiers_achieved(installation, monkeypatch):
+    async with (
+        ScriptedModel([WRONG]) as fast,
+        ScriptedModel([RIGHT]) as balanced,
+        platform_with(installation, monkeypatch, fast_response=fast, balanced=balanced) as http,
+    ):
+        record = (await http.post("/api/query", json=QUESTION)).json()
+        store = await Store.open(
+            f"sqlite:///{installation.home / 'capibara6.db'}", installation.home
+        )
+        try:
+            outcomes = [outcome for _, outcome in await store.outcomes.after(0, 100)]
+        finally:
+            await store.close()
+
+    tiers = [attempt["program"]["tier"] for attempt in record["attempts"]]
+    learnt = {found.tier: found.success for found in outcomes if found.id in _ids(record, tiers)}
+    assert learnt == {tier: float(tier == "balanced") for tier in tiers}
+
+
+def _ids(record, tiers):
+    return {outcome_id(record["run_id"], tier) for tier in tiers}
 
 
 async def test_the_same_model_repairs_itself(installation, monkeypatch):
