@@ -20,7 +20,7 @@ from typing import TypeVar
 from e2b import Template
 from e2b_code_interpreter import Sandbox
 
-from capibara6_sandbox.server import data_folder
+from capibara6_sandbox.arguments import data_folder
 from figures import Figure, Row, table
 from servers import Server, floor, real_server
 

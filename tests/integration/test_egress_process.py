@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from typing import Any
 
 import pytest
@@ -71,3 +72,23 @@ async def test_one_that_ends_at_its_start_is_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(egress, "_spawn", fail)
     with pytest.raises(ZygoteError, match="ended at its start"):
         await new_process().start(NetworkSettings(servers=(("127.0.0.1", 53),)))
+
+
+async def test_one_that_takes_no_messages_is_ended_and_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pids: list[int] = []
+    spawn = egress._spawn
+    monkeypatch.setattr(egress, "_spawn", lambda *args: pids.append(spawn(*args)) or pids[-1])
+    lost = asyncio.Event()
+    process = EgressProcess(lambda message: None, lost.set)
+    await process.start(NetworkSettings(servers=(("127.0.0.1", 53),)))
+    os.kill(pids[0], signal.SIGSTOP)
+    for _ in range(10_000):
+        process.send({"op": "nonsense", "padding": "x" * 10_000})
+        if lost.is_set():
+            break
+        await asyncio.sleep(0)
+    assert lost.is_set()
+    await process.close()
+    assert_ended(pids[0])

@@ -15,7 +15,7 @@ from e2b import SandboxQuery, SandboxState
 from e2b.exceptions import NotFoundException, SandboxException
 from e2b_code_interpreter import AsyncSandbox, Sandbox
 
-from capibara6_sandbox.server import data_folder
+from capibara6_sandbox.arguments import data_folder
 from support.privileges import needs_root
 from support.sandbox_server import SandboxServer, wait_until
 
@@ -262,6 +262,29 @@ def test_files_that_were_put_away_survive_a_kill_with_9(home: Path) -> None:
         assert connected.files.read("kept.txt") == "kept"
     finally:
         assert again.stop() == 0
+
+
+def test_a_damaged_record_costs_no_files(home: Path) -> None:
+    arguments = ("--data", str(home), "--pool", "0")
+    server = SandboxServer(arguments).start()
+    sandbox = Sandbox.create("base", **server.sdk)
+    sandbox.files.write("kept.txt", "kept")
+    sandbox.pause(keep_memory=False)
+    assert server.stop() == 0
+    record = home / f"layers/sandboxes/.paused/{sandbox.sandbox_id}.json"
+    whole = record.read_text()
+    record.write_text(whole[: len(whole) // 2])
+    server = SandboxServer(arguments).start()
+    with pytest.raises(NotFoundException):
+        Sandbox.connect(sandbox.sandbox_id, **server.sdk)
+    assert server.stop() == 0
+    record.write_text(whole)
+    server = SandboxServer(arguments).start()
+    try:
+        connected = Sandbox.connect(sandbox.sandbox_id, **server.sdk)
+        assert connected.files.read("kept.txt") == "kept"
+    finally:
+        assert server.stop() == 0
 
 
 def test_a_timeout_can_pause(server: SandboxServer) -> None:

@@ -4,9 +4,9 @@ import pytest
 
 from capibara6_sandbox.errors import BadRequestError
 from capibara6_sandbox.host.build_records import StepContext
+from capibara6_sandbox.host.builds.limits import check_limits
 from capibara6_sandbox.host.builds.names import Name, clean_tags, parse_name
 from capibara6_sandbox.host.builds.recipe import Step, base_key, step_key
-from capibara6_sandbox.host.builds.workshop import check_limits
 
 
 @pytest.mark.parametrize(

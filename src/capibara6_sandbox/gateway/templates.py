@@ -18,7 +18,8 @@ from capibara6_sandbox.host.build_records import Build, OwnTemplate
 from capibara6_sandbox.host.builds.log import PAGE_MAX
 from capibara6_sandbox.host.builds.names import parse_name
 from capibara6_sandbox.host.builds.recipe import Recipe
-from capibara6_sandbox.host.builds.workshop import Workshop, tag_times
+from capibara6_sandbox.host.builds.tags import assign, newest_first, unassign
+from capibara6_sandbox.host.builds.workshop import Workshop
 from capibara6_sandbox.isolation.limits import MIB
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
@@ -190,13 +191,13 @@ class TemplateCalls:
     async def assign_tags(self, request: Request) -> Response:
         """Let tags point to a build."""
         body = await read_model(request, TagOrder)
-        build_id, tags = self._workshop.assign(body.target, body.tags)
-        return JSONResponse({"buildID": build_id, "tags": tags}, 201)
+        build_id, assigned = assign(self._workshop.library, body.target, body.tags)
+        return JSONResponse({"buildID": build_id, "tags": assigned}, 201)
 
     async def remove_tags(self, request: Request) -> Response:
         """Remove tags from a template."""
         body = await read_model(request, TagRemoval)
-        self._workshop.unassign(body.name, body.tags)
+        unassign(self._workshop.library, body.name, body.tags)
         return Response(status_code=204)
 
     async def tags(self, request: Request) -> Response:
@@ -206,7 +207,7 @@ class TemplateCalls:
         return JSONResponse(
             [
                 {"tag": tag, "buildID": build_id, "createdAt": timestamp(created_at)}
-                for tag, build_id, created_at in tag_times(template)
+                for tag, build_id, created_at in newest_first(template)
             ]
         )
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 import capibara6_sandbox
 from capibara6_sandbox.host.zygotes import START_TIMEOUT_S, ZygoteError, reap, wait_for_exit
 from capibara6_sandbox.isolation.rootfs import DNS_ADDRESS
@@ -21,8 +23,11 @@ from capibara6_sandbox.network.resolver import Server, host_servers
 from capibara6_sandbox.zygote.channel import Channel
 
 _END_GRACE_S: Final = 2.0
+_SEND_S_MAX: Final = 1.0
 # Where OpenSSL finds the authorities that this host trusts, if not in its usual place.
 _TRUST: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class EgressProcess:
         except BaseException:  # nobody else knows of it
             await self.close()
             raise
+        ours.settimeout(_SEND_S_MAX)
         loop = asyncio.get_running_loop()
         loop.add_reader(self._channel.fileno(), self._on_message)
         loop.add_reader(self._pidfd, self._on_exit)
@@ -96,10 +102,19 @@ class EgressProcess:
             raise ZygoteError("the egress process ended at its start; its message is above")
 
     def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
-        """Send a message; one to a process that has ended is lost, which `lose` tells."""
-        if self._channel is not None:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._channel.send(message, fds)
+        """Send a message; one to a process that has ended is lost, which `lose` tells.
+
+        A process that takes none for a second will not recover: it is ended, for a new one.
+        """
+        if self._channel is None:
+            return
+        try:
+            self._channel.send(message, fds)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        except TimeoutError:
+            _log.error("egress_process_stuck", waited_s=_SEND_S_MAX)
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def send_file(self, message: dict[str, Any], text: str) -> None:
         """Send a message with a file, which exists in memory only."""

@@ -346,14 +346,19 @@ class Foundry:
         if freed and self._parents is not None:
             await self.space.discard(await self._parents.nursery(), freed)
 
-    async def remove_strays(self) -> None:
-        """Remove layers and volumes that nothing refers to: of servers that were killed."""
+    async def remove_strays(self, *, complete: bool) -> None:
+        """Remove layers and volumes that nothing refers to: of servers that were killed.
+
+        Args:
+            complete: every record of this data folder held. Else a damaged one, which may be
+                mended, may refer to any layer here.
+        """
         if self.keeps:  # else another server may be creating a volume just now
             self.volumes.remove_strays()
         for folder in self.space.layers.glob(f"{INSTANCE_PREFIX}*"):
             if folder.name != self.space.space:
                 await self._remove_space(folder.name)
-        if strays := self.space.strays():
+        if strays := self.space.strays(whole=complete):
             _log.warning("removing_strays", layers=len(strays))
             await self.space.discard(await self.parents.nursery(), strays)
 

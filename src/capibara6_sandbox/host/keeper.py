@@ -92,12 +92,11 @@ class Keeper:
         self._lifecycle = Lifecycle(self.foundry, records, self._watch)
         for record in records.load():
             self._find_again(record)
-        self._snapshots = Snapshots(
-            Records(self.foundry.space.folder / ".snapshots", SnapshotRecord)
-        )
+        saved = Records(self.foundry.space.folder / ".snapshots", SnapshotRecord)
+        self._snapshots = Snapshots(saved)
         for snapshot in self.snapshots.all():
             self.foundry.space.hold(snapshot.layers)
-        await self.foundry.remove_strays()
+        await self.foundry.remove_strays(complete=not (records.damaged or saved.damaged))
         await self.workshop.start()
         for name in self._settings.warm_templates:
             await self._pool.keep_ready(TEMPLATES[name])

@@ -264,9 +264,14 @@ class LayerSpace:
         stored = sum(layer_bytes(self.layers, name) for name in names)
         return min(disk_bytes, max(2 * disk_bytes - stored, _LAYER_MIN_BYTES))
 
-    def strays(self) -> list[str]:
-        """Return what lies here and nobody holds: of a server that was killed."""
-        return [name for name in self.everything() if name not in self._holders]
+    def strays(self, *, whole: bool) -> list[str]:
+        """Return what lies here and nobody holds: of a server that was killed.
+
+        Args:
+            whole: whole layers too, not only parts of some that were never finished.
+        """
+        free = [name for name in self.everything() if name not in self._holders]
+        return [name for name in free if whole or name.startswith(f"{self.space}/{_ASIDE}")]
 
     def everything(self) -> list[str]:
         """Return all layers that lie here."""

@@ -157,6 +157,7 @@ class Records(Generic[Record]):
     def __init__(self, folder: Path, kind: type[Record]) -> None:
         self._folder = folder
         self._kind: type[Record] = kind
+        self.damaged = 0  # files that did not hold when they were loaded
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def load(self) -> Iterator[Record]:
@@ -165,6 +166,7 @@ class Records(Generic[Record]):
             try:
                 record = self._kind.model_validate_json(path.read_bytes())
             except (OSError, ValidationError) as cause:
+                self.damaged += 1
                 _log.error("record_damaged", path=str(path), cause=str(cause)[:500])
                 continue
             if record.id == path.stem:

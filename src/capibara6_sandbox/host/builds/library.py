@@ -49,6 +49,11 @@ class Library:
             if build.status == "building":
                 self.settle(build, "error", Reason(message=INTERRUPTED))
 
+    @property
+    def damaged(self) -> int:
+        """How many records of builds did not hold: their layers are not among `layers`."""
+        return self._build_records.damaged
+
     def templates(self) -> Iterable[OwnTemplate]:
         """Return all templates, oldest first."""
         return sorted(self._templates.values(), key=lambda template: template.created_at)

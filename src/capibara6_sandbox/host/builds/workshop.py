@@ -7,7 +7,7 @@ import string
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from capibara6_sandbox.errors import (
 )
 from capibara6_sandbox.host.build_records import Build, OwnTemplate, Reason
 from capibara6_sandbox.host.builds.library import INTERRUPTED, Library, new_build_id, now
+from capibara6_sandbox.host.builds.limits import check_limits
 from capibara6_sandbox.host.builds.making import Making, startup_of
 from capibara6_sandbox.host.builds.names import DEFAULT_TAG, clean_tags, parse_name
 from capibara6_sandbox.host.builds.recipe import Recipe
@@ -34,10 +35,6 @@ from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
 SPACE: Final = "templates"
 STEP_TIMEOUT_S: Final = 3600.0
-CPUS_DEFAULT: Final = 2
-MEMORY_MB_DEFAULT: Final = 1024
-_CPUS_MAX: Final = 32
-_MEMORY_MB_MIN: Final = 128
 _RUNNING_MAX: Final = 20
 _ORDER_LIFE: Final = timedelta(hours=1)
 _AT_ONCE: Final = 2
@@ -281,44 +278,6 @@ class Workshop:
             template.last_spawned_at = now()
             self.library.write(template)
 
-    def assign(self, target: str, tags: Sequence[str]) -> tuple[str, list[str]]:
-        """Let tags point to the build that `target` means; return its id and them.
-
-        Raises:
-            BadRequestError, NotFoundError: in E2B's words.
-        """
-        if not tags:
-            raise BadRequestError("At least one tag is required")
-        name = parse_name(target, "Invalid target template format")
-        template = self.library.get(name.alias)
-        tagged = template.tags.get(name.tag or DEFAULT_TAG)
-        if tagged is None:
-            wanted = name.tag or DEFAULT_TAG
-            raise NotFoundError(f"Template '{target}' with tag '{wanted}' not found")
-        cleaned = clean_tags(tags)
-        self.library.tag(template, tagged.build_id, cleaned)
-        return tagged.build_id, cleaned
-
-    def unassign(self, text: str, tags: Sequence[str]) -> None:
-        """Remove tags from a template; those that it has not do not matter.
-
-        Raises:
-            BadRequestError, NotFoundError: in E2B's words.
-        """
-        cleaned = clean_tags(tags)
-        if not cleaned:
-            raise BadRequestError("At least one tag is required")
-        if DEFAULT_TAG in cleaned:
-            raise BadRequestError(f"Cannot delete the '{DEFAULT_TAG}' tag")
-        name = parse_name(text, "Invalid template name format")
-        if name.tag:
-            raise BadRequestError(
-                "Template name should not contain a tag, use the 'tags' field instead"
-            )
-        template = self.library.get(name.alias)
-        template.tags = {tag: r for tag, r in template.tags.items() if tag not in cleaned}
-        self.library.write(template)
-
     async def remove(self, text: str) -> bool:
         """Delete a template with its builds; return False if there is none.
 
@@ -345,10 +304,13 @@ class Workshop:
         return True
 
     async def _collect(self) -> None:
-        """Remove layers on which nothing stands; while a build runs, none."""
-        if self._running:
-            return
+        """Remove layers on which nothing stands; while a build runs, none.
+
+        Nor where a build's record is damaged: it may be mended, and what stands on what is unknown.
+        """
         tools = self._made_with
+        if self._running or tools.library.damaged:
+            return
         kept = tools.library.layers()
         stray = [
             name
@@ -368,33 +330,6 @@ class Workshop:
             await asyncio.wait(tasks)
         if self._tools is not None:
             self._tools.space.close()
-
-
-def tag_times(template: OwnTemplate) -> list[tuple[str, str, datetime]]:
-    """Return (tag, build, time) of a template's tags, newest first."""
-    tags = [(tag, record.build_id, record.created_at) for tag, record in template.tags.items()]
-    return sorted(tags, key=lambda entry: entry[2], reverse=True)
-
-
-def check_limits(cpu_count: int | None, memory_mb: int | None) -> tuple[int, int]:
-    """Return the limits that a build shall have.
-
-    Raises:
-        BadRequestError: in E2B's words.
-    """
-    cpus = CPUS_DEFAULT if cpu_count is None else cpu_count
-    memory = MEMORY_MB_DEFAULT if memory_mb is None else memory_mb
-    if cpus < 1:
-        raise BadRequestError("CPU count must be at least 1")
-    if cpus > _CPUS_MAX:
-        raise BadRequestError(f"CPU count must be at most {_CPUS_MAX}")
-    if cpus != 1 and cpus % 2:
-        raise BadRequestError("CPU count must be 1 or an even number")
-    if memory < _MEMORY_MB_MIN:
-        raise BadRequestError(f"Memory must be at least {_MEMORY_MB_MIN} MiB")
-    if memory % 2:
-        raise BadRequestError("Memory must be divisible by 2")
-    return cpus, memory
 
 
 def _new_template(alias: str) -> OwnTemplate:
