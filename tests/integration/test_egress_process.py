@@ -1,6 +1,7 @@
 """The egress process itself: what does not start is ended, and leaves nothing behind."""
 
 import asyncio
+import gc
 import os
 import signal
 from typing import Any
@@ -47,11 +48,12 @@ async def test_one_that_does_not_answer_in_time_is_ended(
     spawned: Spawned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(egress, "START_TIMEOUT_S", 0.1)
-    before = os.listdir("/proc/self/fd")
+    gc.collect()  # what earlier tests left open may be closed at any time
+    before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(ZygoteError, match="did not start in"):
         await new_process().start(NetworkSettings(servers=(("127.0.0.1", 53),)))
     assert_ended(spawned.pids[0])
-    assert os.listdir("/proc/self/fd") == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 async def test_one_that_nobody_waits_for_any_more_is_ended(spawned: Spawned) -> None:

@@ -20,8 +20,13 @@ from capibara6_sandbox.host.programs import Program, ProgramFailedError, run
 _CHUNK_BYTES: Final = 1 << 20
 _WILD: Final = re.compile(r"[*?\[{]")
 
+# Where a server has a single id, all files are its user's: an owner is looked up, and no more.
 _SCRIPT: Final = r"""
 set -o pipefail
+own() {{
+    if [ "$(id -u)" = 0 ]; then chown "$1" "$owner" "$2"; return; fi
+    getent passwd "${{owner%%:*}}" > /dev/null || {{ echo "invalid user: $owner" >&2; return 1; }}
+}}
 scratch={scratch} source={source} target={target} owner={owner} mode={mode} workdir={workdir}
 trap 'rm -rf "$scratch" "$scratch.tar"' EXIT
 mkdir -p "$scratch" && tar -xf "$scratch.tar" -C "$scratch" --no-same-owner || exit 1
@@ -34,14 +39,14 @@ if [ ! -e "$entry" ] && [ ! -L "$entry" ]; then
     echo "source path does not exist: $source" >&2; exit 1
 fi
 if [ -d "$entry" ] && [ ! -L "$entry" ]; then
-    chown -R "$owner" "$entry" || exit 1
+    own -R "$entry" || exit 1
     [ -z "$mode" ] || chmod -R "$mode" "$entry" || exit 1
     mkdir -p "$target" || exit 1
     (cd "$entry" && tar -cf - .) |
         tar -xpf - -C "$target" --keep-directory-symlink --no-overwrite-dir || exit 1
     chmod -R u+rwx "$entry"
 else
-    chown -h "$owner" "$entry" || exit 1
+    own -h "$entry" || exit 1
     [ -z "$mode" ] || [ -L "$entry" ] || chmod "$mode" "$entry" || exit 1
     case "$target" in
         */) mkdir -p "$target" ;;

@@ -30,13 +30,15 @@ class Site:
 
 Instruction = Callable[[Site, Step, StepContext], Awaitable[StepContext]]
 
+# Where a server has a single id, all files are its user's already, and no program has the id 0.
 _MAKE_WORKDIR: Final = """
 target={target}
 [ -d "$target" ] && exit 0
 first_new=""
 check="$target"
 while [ ! -d "$check" ]; do first_new="$check"; check=$(dirname "$check"); done
-mkdir -p "$target" && chown -R {user}: "$first_new"
+mkdir -p "$target" || exit 1
+[ "$(id -u)" != 0 ] || chown -R {user}: "$first_new"
 """
 
 
