@@ -8,7 +8,7 @@ import subprocess
 import termios
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import IO
+from typing import IO, Final
 
 from capibara6_guest.users import User
 
@@ -17,6 +17,8 @@ _rlimits: tuple[tuple[int, int], ...] = ()
 
 _spawned: "weakref.WeakValueDictionary[int, subprocess.Popen[bytes]]"
 _spawned = weakref.WeakValueDictionary()
+
+_DEAFENED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 Stream = int | IO[bytes] | None
 
@@ -75,12 +77,12 @@ def spawn(
 
 
 def heed_signals() -> None:
-    """Heed every signal again that whoever started us had told us to ignore.
+    """Heed the signals again that whoever started us may have told us to ignore.
 
     A shell's `&` makes a program deaf to SIGINT and SIGQUIT, `nohup` to SIGHUP, and all that it
-    starts inherits that. What Python itself ignores stays ignored.
+    starts inherits that.
     """
-    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+    for number in _DEAFENED:  # few: this runs for each program
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
 

@@ -38,15 +38,3 @@ def serve(channel: Channel, handle: Handler) -> None:
 def forget_signals() -> None:
     """Undo in a forked child what `serve` set up in its parent."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-
-
-def heed_signals() -> None:
-    """Undo what a shell sets up for servers in its background.
-
-    Their interrupts are ignored, and `nohup` adds hangups; programs inherit that, and a shell in a
-    sandbox could not even be told otherwise. None of it is meant for sandboxes.
-    """
-    for number in signal.valid_signals():
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -101,7 +101,6 @@ def _start_inside(setup: dict[str, Any]) -> NoReturn:
     child = os.fork()
     if child == 0:
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-        children.heed_signals()
         again = json.dumps({**setup, "inside": True})
         os.set_inheritable(CHANNEL_FD, True)
         os.execv(sys.executable, [sys.executable, "-m", __spec__.name, again])
