@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Final
 
-_ROUNDS_MAX: Final = 100  # of stopping what was forked meanwhile
+_STOP_S_MAX: Final = 2.0  # with what was forked meanwhile
+_LOOK_AGAIN_S: Final = 0.001  # a signal takes effect when its process gets its turn
 _STOPPED: Final = ("T", "t", "Z", "X")
 
 
@@ -51,17 +53,18 @@ class Programs:
         """Stop every process; those that were stopped before stay so afterwards.
 
         Raises:
-            RuntimeError: new ones appeared in every round.
+            RuntimeError: some ran on, or new ones appeared all the time; all go on.
         """
         running = set(_running())
         seen = set(running)
-        for _ in range(_ROUNDS_MAX):
+        last_s = time.monotonic() + _STOP_S_MAX
+        while time.monotonic() < last_s:
             if not running:
                 self._stopped = sorted(seen)
                 return
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGSTOP)
-            os.sched_yield()
+            time.sleep(_LOOK_AGAIN_S)
             running = set(_running())
             seen |= running
         self._stopped = sorted(seen)

@@ -10,6 +10,8 @@ import warnings
 from functools import lru_cache
 from typing import Final
 
+from capibara6.syntax import parse
+
 CODE_CHARS_MAX: Final = 256 * 1024  # beyond it nothing is parsed in this process
 _BUILTINS: Final = frozenset(dir(builtins)) | {"display", "get_ipython", "__file__", "__name__"}
 _MAGIC_LINE = re.compile(r"^([ \t]*+)(?:[%!?][^\n]*|[^\n#'\"]*\w\?{1,2}[ \t]*)$", re.MULTILINE)
@@ -25,7 +27,7 @@ def parsed(code: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes are the program's own affair
-            return ast.parse(source)
+            return parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -10,6 +10,8 @@ import warnings
 from dataclasses import dataclass
 from typing import Any, Final
 
+from capibara6.syntax import parse
+
 PARSED_CHARS_MAX: Final = 256 * 1024  # parsing more would keep other runs waiting
 _PROMPTS: Final = (
     re.compile(r"(?:>>>|\.\.\.)(?: |$)"),
@@ -89,7 +91,7 @@ def tree_of(cell: Cell) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes are the program's own affair
-            return ast.parse(source)
+            return parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -14,6 +14,7 @@ from importlib import resources
 
 from capibara6.codegen.recipes.literals import literal
 from capibara6.codegen.recipes.localisation import localise
+from capibara6.syntax import parse
 
 # Parameters of the prelude, which describe the file; those that a program uses stand at its top.
 FILE_PARAMETERS = (
@@ -63,8 +64,8 @@ def assemble(
         source = source.replace(f"keep_rows({reader}())", f"{reader}()")
     own = _block_names(source)
     imports, body = _split_imports(localise(_BLOCK.sub("", source, count=1), language))
-    parts = _needed(_names(ast.parse(body)), _prelude_parts(language))
-    used = _names(ast.parse(body)).union(*(part.uses for part in parts))
+    parts = _needed(_names(parse(body)), _prelude_parts(language))
+    used = _names(parse(body)).union(*(part.uses for part in parts))
     shown = [key for key in FILE_PARAMETERS if key in used] + own
     sections = (
         "\n".join(f"# {line}".rstrip() for line in heading.splitlines()),
@@ -83,7 +84,7 @@ def _source(name: str) -> str:
 
 def _block_names(source: str) -> list[str]:
     block = _BLOCK.search(source)
-    return [_target(node) for node in ast.parse(block["body"]).body] if block else []
+    return [_target(node) for node in parse(block["body"]).body] if block else []
 
 
 def _target(node: ast.stmt) -> str:
@@ -102,7 +103,7 @@ def _names(tree: ast.AST) -> frozenset[str]:
 def _split_imports(source: str) -> tuple[list[str], str]:
     """Separate the import statements from the rest; docstring and prelude import fall away."""
     lines = source.splitlines()
-    tree = ast.parse(source)
+    tree = parse(source)
     found, dropped = list[str](), set[int]()
     for node in tree.body:
         is_docstring = node is tree.body[0] and isinstance(node, ast.Expr)
@@ -120,7 +121,7 @@ def _prelude_parts(language: str) -> tuple[_Part, ...]:
     lines = source.splitlines()
     return tuple(
         _Part(_target(node), "\n".join(lines[node.lineno - 1 : node.end_lineno]), _names(node))
-        for node in ast.parse(source).body
+        for node in parse(source).body
         if _target(node)
     )
 
@@ -149,7 +150,7 @@ _STANDARD = frozenset(("json", "warnings", "pathlib", "math"))
 
 
 def _bound(statement: str) -> frozenset[str]:
-    node = ast.parse(statement).body[0]
+    node = parse(statement).body[0]
     if not isinstance(node, ast.Import | ast.ImportFrom):
         return frozenset()
     return frozenset(alias.asname or alias.name.split(".")[0] for alias in node.names)

@@ -8,6 +8,8 @@ f-string.
 import ast
 import re
 
+from capibara6.syntax import parse
+
 _SHORT_CALL = re.compile(r"^(?P<head> *[\w.]+\()\n +(?P<body>[^\n]+?),?\n *\)$", re.M)
 _LINE_CHARACTERS = 100
 
@@ -19,7 +21,7 @@ def localise(source: str, language: str) -> str:
         SyntaxError: the source is not Python.
         ValueError: a call lacks the language.
     """
-    while calls := _innermost(ast.parse(source)):
+    while calls := _innermost(parse(source)):
         source = _replaced(source, calls, language)
     return _SHORT_CALL.sub(_joined, source)
 
@@ -39,7 +41,7 @@ def _replaced(source: str, calls: list[ast.Call], language: str) -> str:
     for line in lines:
         starts.append(starts[-1] + len(line))
     content = source.encode()
-    arguments = _call_arguments(ast.parse(source))
+    arguments = _call_arguments(parse(source))
     for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset), reverse=True):
         value = _argument(call, language)
         begin, end = _span(call, starts)
