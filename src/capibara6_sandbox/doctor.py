@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from capibara6_sandbox.isolation import identity, linux, seccomp, uplink
+from capibara6_sandbox.isolation import identity, linux, mounts, seccomp, uplink
 from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
 from capibara6_sandbox.templates.build import base_python_prefix
 
@@ -145,14 +145,14 @@ def _mount_everything() -> None:
             raise OSError("mounting tmpfs, overlay or proc was refused")
         return
     try:
-        linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
+        mounts.mount("none", "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
         with tempfile.TemporaryDirectory() as folder:
-            linux.mount("tmpfs", folder, "tmpfs")
+            mounts.mount("tmpfs", folder, "tmpfs")
             for name in ("lower", "upper", "work", "root", "proc"):
                 Path(folder, name).mkdir()
             layers = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work"
-            linux.mount("overlay", f"{folder}/root", "overlay", 0, f"{layers},userxattr")
-            linux.mount("proc", f"{folder}/proc", "proc")
+            mounts.mount("overlay", f"{folder}/root", "overlay", 0, f"{layers},userxattr")
+            mounts.mount("proc", f"{folder}/proc", "proc")
             os._exit(0)
     except OSError:
         os._exit(1)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import capibara6_sandbox
-from capibara6_sandbox.isolation.rootfs import GUEST_PACKAGES
+from capibara6_sandbox.isolation.views import GUEST_PACKAGES
 from capibara6_sandbox.templates.build import BuiltEnvironment
 from capibara6_sandbox.templates.skeleton import PATH
 from capibara6_sandbox.zygote.channel import Channel

@@ -6,10 +6,10 @@ Sources: the man pages of each call; constants from the kernel's uapi headers.
 
 import ctypes
 import os
-import platform
 from typing import Final
 
-_libc = ctypes.CDLL(None, use_errno=True)
+from capibara6_sandbox.isolation.libc import MACHINE, checked, libc
+
 # PyDLL keeps the interpreter's lock through the call, as a fork-like call needs it.
 _pythonapi = ctypes.PyDLL(None, use_errno=True)
 
@@ -32,14 +32,6 @@ NAMESPACES: Final = {
     "network": CLONE_NEWNET,
 }
 
-MS_NOSUID: Final = 2
-MS_NODEV: Final = 4
-MS_NOEXEC: Final = 8
-MS_BIND: Final = 4096
-MS_REC: Final = 16384
-MS_PRIVATE: Final = 1 << 18
-MNT_DETACH: Final = 2
-
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_DUMPABLE: Final = 4
 PR_SET_NAME: Final = 15
@@ -53,32 +45,15 @@ _SECCOMP_FILTER_FLAG_NEW_LISTENER: Final = 8
 _LINUX_CAPABILITY_VERSION_3: Final = 0x20080522
 
 # x86-64 and the generic table that arm64 uses; the newer numbers are the same everywhere.
-_MACHINE = platform.machine()
-_SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
 _SYS_SECCOMP = {"x86_64": 317, "aarch64": 277}
 _SYS_CLONE3: Final = 435
 _SYS_OPENAT2: Final = 437
-_SYS_OPEN_TREE: Final = 428
-_SYS_MOVE_MOUNT: Final = 429
-_SYS_MOUNT_SETATTR: Final = 442
 
 _RESOLVE_NO_XDEV: Final = 0x01
 _RESOLVE_NO_MAGICLINKS: Final = 0x02
 _RESOLVE_NO_SYMLINKS: Final = 0x04
 _RESOLVE_BENEATH: Final = 0x08
-_AT_FDCWD: Final = -100
-_AT_RECURSIVE: Final = 0x8000
-_AT_EMPTY_PATH: Final = 0x1000
-_OPEN_TREE_CLONE: Final = 1
-_MOVE_MOUNT_F_EMPTY_PATH: Final = 4
-
-
-def _checked(result: int, what: str) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
-    return result
 
 
 class _CloneArgs(ctypes.Structure):
@@ -115,89 +90,12 @@ def clone3(flags: int) -> tuple[int, int]:
 
 def unshare(flags: int) -> None:
     """Move the calling process into new namespaces."""
-    _checked(_libc.unshare(flags), "unshare")
+    checked(libc.unshare(flags), "unshare")
 
 
 def setns(fd: int, flags: int) -> None:
     """Join namespaces: of a process (`fd` a pidfd) or one named by a /proc/PID/ns file."""
-    _checked(_libc.setns(fd, flags), "setns")
-
-
-def mount(
-    source: str, target: str, kind: str | None = None, flags: int = 0, options: str = ""
-) -> None:
-    """Mount a file system, or change a mount; see its man page."""
-    result = _libc.mount(
-        source.encode(),
-        target.encode(),
-        kind.encode() if kind else None,
-        ctypes.c_ulong(flags),
-        options.encode(),
-    )
-    _checked(result, f"mount {kind or 'bind'} on {target}")
-
-
-def umount(target: str, flags: int = 0) -> None:
-    """Unmount: umount2(2)."""
-    _checked(_libc.umount2(target.encode(), flags), f"umount {target}")
-
-
-class _MountAttributes(ctypes.Structure):
-    _fields_ = tuple(
-        (name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd")
-    )
-
-
-MOUNT_ATTR_RDONLY: Final = 0x1
-MOUNT_ATTR_NOSUID: Final = 0x2
-MOUNT_ATTR_NODEV: Final = 0x4
-_MOUNT_ATTR_IDMAP: Final = 0x00100000
-
-
-def set_mount_attributes(target: str, attributes: int, *, recursive: bool = True) -> None:
-    """mount_setattr(2): add attributes to a mount, by default to all below it too."""
-    wanted = _MountAttributes(attr_set=attributes)
-    result = _libc.syscall(
-        _SYS_MOUNT_SETATTR,
-        _AT_FDCWD,
-        target.encode(),
-        _AT_RECURSIVE if recursive else 0,
-        ctypes.byref(wanted),
-        ctypes.sizeof(wanted),
-    )
-    _checked(result, f"mount_setattr {target}")
-
-
-def mapped_mount(path: str, attributes: int, user_namespace: int | None) -> int:
-    """Return the descriptor of a detached mount of `path`, its ids mapped by a user namespace.
-
-    None maps none.
-
-    Needs Linux 5.12 and a file system that offers it; 5.19 where overlayfs shall use it.
-    """
-    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC
-    fd = _checked(
-        _libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, path.encode(), flags), f"open_tree {path}"
-    )
-    if user_namespace is None:
-        wanted = _MountAttributes(attr_set=attributes)
-    else:
-        mapped = attributes | _MOUNT_ATTR_IDMAP
-        wanted = _MountAttributes(attr_set=mapped, userns_fd=user_namespace)
-    reference, size = ctypes.byref(wanted), ctypes.sizeof(wanted)
-    result = _libc.syscall(_SYS_MOUNT_SETATTR, fd, b"", _AT_EMPTY_PATH, reference, size)
-    if result < 0:
-        number = ctypes.get_errno()
-        os.close(fd)
-        raise OSError(number, f"mounting {path}: {os.strerror(number)}")
-    return fd
-
-
-def attach_mount(fd: int, target: str) -> None:
-    """Put a detached mount into the caller's mount namespace: move_mount(2)."""
-    flags = _MOVE_MOUNT_F_EMPTY_PATH
-    result = _libc.syscall(_SYS_MOVE_MOUNT, fd, b"", _AT_FDCWD, target.encode(), flags)
-    _checked(result, f"move_mount on {target}")
+    checked(libc.setns(fd, flags), "setns")
 
 
 class _OpenHow(ctypes.Structure):
@@ -213,38 +111,30 @@ def open_beneath(folder: int, path: str, flags: int, mode: int = 0) -> int:
     resolve = _RESOLVE_NO_XDEV | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS | _RESOLVE_BENEATH
     how = _OpenHow(flags=flags | os.O_CLOEXEC, mode=mode, resolve=resolve)
     raw = os.fsencode(path)
-    fd = _libc.syscall(_SYS_OPENAT2, folder, raw, ctypes.byref(how), ctypes.sizeof(how))
-    return _checked(fd, path)
+    fd = libc.syscall(_SYS_OPENAT2, folder, raw, ctypes.byref(how), ctypes.sizeof(how))
+    return checked(fd, path)
 
 
 def sync_file_system(fd: int) -> None:
     """Write all of the file system that a descriptor lies on to its disk, and wait for it."""
-    _checked(_libc.syncfs(fd), "syncfs")
-
-
-def change_root(new_root: str) -> None:
-    """Make `new_root` (a mount point) the root of this mount namespace and drop the old one."""
-    os.chdir(new_root)
-    _checked(_libc.syscall(_SYS_PIVOT_ROOT[_MACHINE], b".", b"."), "pivot_root")
-    umount(".", MNT_DETACH)
-    os.chdir("/")
+    checked(libc.syncfs(fd), "syncfs")
 
 
 def set_host_name(name: str) -> None:
     """sethostname(2), in the current UTS namespace."""
     raw = name.encode()
-    _checked(_libc.sethostname(raw, len(raw)), "sethostname")
+    checked(libc.sethostname(raw, len(raw)), "sethostname")
 
 
 def prctl(option: int, argument: int = 0) -> None:
     """Change a property of the process, with one integer argument."""
-    result = _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0)
-    _checked(result, f"prctl {option}")
+    result = libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0)
+    checked(result, f"prctl {option}")
 
 
 def set_process_name(name: str) -> None:
     """Set the name that ps shows, at most 15 bytes."""
-    _checked(_libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0), "prctl PR_SET_NAME")
+    checked(libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0), "prctl PR_SET_NAME")
 
 
 def hide_arguments(title: str, *, with_environment: bool) -> None:
@@ -271,12 +161,12 @@ def set_capabilities(allowed: frozenset[int]) -> None:
                 prctl(PR_CAPBSET_DROP, capability)
             except OSError:  # EINVAL: beyond the kernel's last capability
                 break
-    _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     bits = sum(1 << capability for capability in allowed)
     header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
     low, high = bits & 0xFFFFFFFF, bits >> 32
     data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
-    _checked(_libc.syscall(_SYS_CAPSET[_MACHINE], header, data), "capset")
+    checked(libc.syscall(_SYS_CAPSET[MACHINE], header, data), "capset")
 
 
 class _SockFprog(ctypes.Structure):
@@ -286,20 +176,20 @@ class _SockFprog(ctypes.Structure):
 def install_seccomp_filter(program: bytes) -> None:
     """Install a BPF program (struct sock_filter[]) for this thread and all it will start."""
     fprog = _SockFprog(len(program) // 8, program)
-    result = _libc.syscall(_SYS_SECCOMP[_MACHINE], _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(fprog))
-    _checked(result, "seccomp")
+    result = libc.syscall(_SYS_SECCOMP[MACHINE], _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(fprog))
+    checked(result, "seccomp")
 
 
 def install_asking_filter(program: bytes) -> int:
     """Install a BPF program that leaves calls to a listener; return the listener's descriptor."""
     fprog = _SockFprog(len(program) // 8, program)
-    result = _libc.syscall(
-        _SYS_SECCOMP[_MACHINE],
+    result = libc.syscall(
+        _SYS_SECCOMP[MACHINE],
         _SECCOMP_SET_MODE_FILTER,
         _SECCOMP_FILTER_FLAG_NEW_LISTENER,
         ctypes.byref(fprog),
     )
-    return _checked(result, "seccomp with a listener")
+    return checked(result, "seccomp with a listener")
 
 
 def close_all_except(keep: set[int]) -> None:

@@ -9,7 +9,7 @@ import os
 import stat
 from typing import Final
 
-from capibara6_sandbox.isolation import linux
+from capibara6_sandbox.isolation import linux, mounts
 
 FOLDER: Final = "/run/capibara6"
 BUNDLE: Final = f"{FOLDER}/ca-certificates.crt"  # what the template brings, and the own authority
@@ -51,13 +51,13 @@ def believe(certificate: str, sandbox: int, *, privileged: bool) -> None:
     os.makedirs(FOLDER, mode=0o755, exist_ok=True)
     if os.path.realpath(FOLDER) != FOLDER:
         raise OSError(errno.ELOOP, f"{FOLDER} leads through a link")
-    flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
-    linux.mount("tmpfs", FOLDER, "tmpfs", flags, _OPTIONS)
+    flags = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
+    mounts.mount("tmpfs", FOLDER, "tmpfs", flags, _OPTIONS)
     _write(AUTHORITY, certificate.encode())
     _write(BUNDLE, bundle.rstrip() + b"\n" + certificate.encode())
-    linux.set_mount_attributes(FOLDER, linux.MOUNT_ATTR_RDONLY, recursive=False)
+    mounts.set_mount_attributes(FOLDER, mounts.MOUNT_ATTR_RDONLY, recursive=False)
     for path in found:
-        linux.mount(BUNDLE, path, None, linux.MS_BIND)
+        mounts.mount(BUNDLE, path, None, mounts.MS_BIND)
 
 
 def _is_plain_file(path: str) -> bool:

@@ -14,13 +14,7 @@ all, so that a server killed with -9 leaves no process. Requests ("op"):
     zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
     socket    "family"; fds: a sandbox's pidfd      -> {}, [TCP socket in its network, unconnected]
     uplink    fds: a sandbox's pidfd      -> {}, [TCP listener, DNS socket: its network's way out]
-    copy      "uid_base", "layers"; fds: from (a writable layer), to, report
-                                                                            -> {}, []
-    mount     "volume", "path"; fds: a sandbox's pidfd, report              -> {}, []
-    discard   "name"; fds: the folder it lies in, report                    -> {}, []
-
-The last three are done by forks of their own, which write {"bytes", "inodes"} or {"error"} to the
-report; here, because an ordinary user's server has no other process that may read all files.
+    copy, discard, mount, believe      done by forks of their own: see `works`
 
 Standard library only, single-threaded, trusted.
 """
@@ -33,12 +27,10 @@ import encodings.utf_8  # codecs are found by name at run time, when no path lea
 import gc
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -47,16 +39,17 @@ from capibara6_guest.spawn import heed_signals
 from capibara6_sandbox.isolation import (
     capabilities,
     identity,
-    layers,
     linux,
+    mapped_mounts,
     rootfs,
     seccomp,
-    trust,
     uplink,
+    views,
 )
 from capibara6_sandbox.isolation.processes import process_id
 from capibara6_sandbox.zygote import children, holes, nested
 from capibara6_sandbox.zygote.channel import Channel
+from capibara6_sandbox.zygote.works import WORKS, fork_work
 
 CHANNEL_FD: Final = 3
 LAYERS_MAX: Final = 32  # below one sandbox
@@ -115,7 +108,7 @@ class Nursery:
     def __init__(self, setup: dict[str, Any]) -> None:
         self._privileged = bool(setup["privileged"])
         self._filter = seccomp.build_filter()
-        rootfs.enter_nursery(
+        views.enter_nursery(
             Path(setup["view"]),
             Path(setup["templates"]),
             Path(setup["layers"]),
@@ -141,13 +134,8 @@ class Nursery:
             return self._fork_nested(message, fds)
         if operation == "zygote":
             return self._start_zygote(message, fds)
-        if operation in ("copy", "discard"):
-            work = self._copy if operation == "copy" else _discard
-            return _fork_work(lambda: work(message, fds), fds[-1])
-        if operation == "mount":
-            return _fork_work(lambda: self._mount(message, fds[0]), fds[-1])
-        if operation == "believe":
-            return _fork_work(lambda: self._believe(message, fds[0]), fds[-1])
+        if operation in WORKS:
+            return fork_work(WORKS[operation], message, fds, privileged=self._privileged)
         if operation == "socket":
             return self._open_socket(message, fds)
         if operation == "uplink":
@@ -182,7 +170,9 @@ class Nursery:
         root = rootfs.Root(**message, privileged=self._privileged)
         rootfs.read_owned(root.template)
         origin, kernel, *inner = fds
-        mounts = rootfs.map_layers(root.layers, process_id(origin)) if self._privileged else []
+        mounts = (
+            mapped_mounts.map_layers(root.layers, process_id(origin)) if self._privileged else []
+        )
 
         def become_agent(alive: int) -> NoReturn:
             sandbox_init.run(inner, lambda: self._wall_in(root, [*inner, alive], mounts), rlimits)
@@ -196,7 +186,7 @@ class Nursery:
     def _open_gate(self, gate: socket.socket, root: rootfs.Root, pid: int, uid_base: int) -> None:
         """Map a child's ids, and let it go on with mounts of its layers that only we can make."""
         identity.map_child(pid, uid_base if self._privileged else None)
-        mounts = rootfs.map_layers(root.layers, pid) if self._privileged else []
+        mounts = mapped_mounts.map_layers(root.layers, pid) if self._privileged else []
         try:
             socket.send_fds(gate, [b"1"], mounts)
         finally:
@@ -233,25 +223,6 @@ class Nursery:
         linux.install_seccomp_filter(self._filter)
         return upper
 
-    def _copy(self, message: dict[str, Any], fds: list[int]) -> dict[str, int]:
-        """Copy a writable layer, after saved ones below it that shall become one with it."""
-        for name in message["layers"]:
-            below = os.open(rootfs.layer_tree(name), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            layers.LayerCopy(below, fds[1], layers.Owners(kept=not self._privileged)).run()
-            os.close(below)
-        owners = layers.Owners.leaving(message["uid_base"] if self._privileged else None)
-        copied = layers.LayerCopy(fds[0], fds[1], owners).run()
-        return layers.measure(fds[1]) if message["layers"] else copied
-
-    def _mount(self, message: dict[str, Any], sandbox: int) -> dict[str, int]:
-        volume, path = message["volume"], message["path"]
-        rootfs.mount_volume(volume, path, sandbox, privileged=self._privileged)
-        return {}
-
-    def _believe(self, message: dict[str, Any], sandbox: int) -> dict[str, int]:
-        trust.believe(message["certificate"], sandbox, privileged=self._privileged)
-        return {}
-
     def _open_socket(
         self, message: dict[str, Any], fds: list[int]
     ) -> tuple[dict[str, Any], list[int]]:
@@ -282,7 +253,7 @@ class Nursery:
     def _become_zygote(self, message: dict[str, Any], channel_fd: int) -> NoReturn:
         try:
             children.forget_signals()
-            rootfs.enter_template(message["template"], message["python_prefix"])
+            views.enter_template(message["template"], message["python_prefix"])
             os.dup2(channel_fd, CHANNEL_FD)
             linux.close_all_except({0, 1, 2, CHANNEL_FD})
             os.set_inheritable(CHANNEL_FD, True)
@@ -292,28 +263,6 @@ class Nursery:
             traceback.print_exc()
         finally:
             os._exit(1)
-
-
-def _discard(message: dict[str, Any], fds: list[int]) -> dict[str, int]:
-    shutil.rmtree(message["name"], dir_fd=fds[0])
-    return {}
-
-
-def _fork_work(work: Callable[[], dict[str, int]], report: int) -> tuple[dict[str, Any], list[int]]:
-    """Do `work` in a fork, which writes what comes of it to `report` and ends."""
-    if os.fork():
-        return {}, []
-    try:
-        children.forget_signals()
-        identity.open_many_files()
-        answer: dict[str, Any] = work()
-    except OSError as cause:
-        answer = {"error": str(cause)}
-    except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
-        traceback.print_exc()
-        os._exit(1)
-    os.write(report, json.dumps(answer).encode())
-    os._exit(0)
 
 
 if __name__ == "__main__":
