@@ -101,7 +101,7 @@ class BrokenListener:
         raise OSError("disk full")
 
 
-def diagnose(program, result, findings, request):
+async def diagnose(program, result, findings, request):
     return Diagnosis("scripted", f"cause of {program.code}", "hint")
 
 

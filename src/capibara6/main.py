@@ -144,8 +144,9 @@ async def _join(
     settings: Settings, server: EmbeddedServer | None, models: "Discovery", stack: AsyncExitStack
 ) -> Platform:
     from capibara6.execution import E2BExecutor
+    from capibara6.inventory import Stock
     from capibara6.monitoring import EventBus, MetricsListener
-    from capibara6.repair.diagnosis import diagnose
+    from capibara6.repair.informed import InformedDiagnosis
     from capibara6.store import Store
     from capibara6.validation.validator import ProgramValidator
 
@@ -153,6 +154,8 @@ async def _join(
     stack.push_async_callback(store.close)
     executor = E2BExecutor(settings, _provider_source(settings, server))
     stack.push_async_callback(executor.close)
+    stock = Stock(executor, _roomiest(settings), settings.home / "inventories")
+    stack.push_async_callback(stock.close)
     metrics = MetricsListener()
     router, learners = await _router(settings, models, store)
     pipeline = Pipeline(
@@ -160,13 +163,18 @@ async def _join(
         writers=_writers(models),
         validator=ProgramValidator(),
         executor=executor,
-        diagnose=diagnose,
+        diagnose=InformedDiagnosis(stock),
         sinks=[EventBus([*_recorders(store), *learners, metrics])],
         attempts_max=settings.limits.repair_attempts_max,
         spare_writers=_spare_writers(settings, models),
     )
     degraded = server.degraded if server else ()
     return Platform(settings, store, executor, pipeline, metrics.text, degraded)
+
+
+def _roomiest(settings: Settings) -> str:
+    """The preset with the most memory and time: listing all packages takes a good deal of both."""
+    return max(settings.templates, key=lambda name: settings.templates[name].memory_mib)
 
 
 async def _router(

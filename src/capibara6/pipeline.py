@@ -6,7 +6,7 @@ event reaches the listeners before the caller.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from capibara6 import answers
@@ -28,7 +28,9 @@ from capibara6.progress import Attempt, Clock, Progress
 from capibara6.streams import closed_after
 from capibara6.texts import say
 
-Diagnose = Callable[[Program, ExecutionResult | None, tuple[Finding, ...], Request], Diagnosis]
+Diagnose = Callable[
+    [Program, ExecutionResult | None, tuple[Finding, ...], Request], Awaitable[Diagnosis]
+]
 
 
 class Pipeline:
@@ -135,7 +137,7 @@ class Pipeline:
         findings = await self._validator.validate(program)
         yield ev.Validated(run_id, attempt.number, findings)
         if findings:
-            diagnosis = self._diagnose(program, None, findings, attempt.request)
+            diagnosis = await self._diagnose(program, None, findings, attempt.request)
             attempt.failed(Failure(program, diagnosis, None, findings))
             return
         execution = answers.execution_of(program, attempt.request, attempt.route)
@@ -143,7 +145,7 @@ class Pipeline:
             async for event in events:
                 yield event
                 if isinstance(event, ev.ExecutionFinished):
-                    self._judge(attempt, program, event.result)
+                    await self._judge(attempt, program, event.result)
 
     async def _execute(self, run_id: str, number: int, execution: ExecutionRequest) -> Events:
         items = self._executor.execute(execution)
@@ -159,7 +161,7 @@ class Pipeline:
                     case ExecutionResult():
                         yield ev.ExecutionFinished(run_id, number, item)
 
-    def _judge(self, attempt: Attempt, program: Program, result: ExecutionResult) -> None:
+    async def _judge(self, attempt: Attempt, program: Program, result: ExecutionResult) -> None:
         """Take the result as the answer, or as a failure that shows."""
         language = attempt.route.language
         if result.success and not answers.is_silent(result):
@@ -167,7 +169,7 @@ class Pipeline:
         elif result.success:
             attempt.failed(Failure(program, answers.silence(language), result))
         else:
-            diagnosis = self._diagnose(program, result, (), attempt.request)
+            diagnosis = await self._diagnose(program, result, (), attempt.request)
             attempt.failed(Failure(program, diagnosis, result))
 
     async def _run_as_is(self, execution: ExecutionRequest, progress: Progress) -> Events:
@@ -184,4 +186,5 @@ class Pipeline:
         if result.success:
             yield progress.succeeded(answers.printed(result))
         else:
-            yield progress.program_failed(self._diagnose(program, result, (), request))
+            diagnosis = await self._diagnose(program, result, (), request)
+            yield progress.program_failed(diagnosis)

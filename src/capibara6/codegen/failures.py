@@ -28,6 +28,7 @@ def described_failure(failure: Failure, words: Wording, chars_max: int) -> tuple
     headline = words.invalid if failure.findings else words.failed
     parts = [headline.format(kind=diagnosis.kind, cause=diagnosis.cause, hint=diagnosis.hint)]
     parts += [_finding_line(finding, words) for finding in failure.findings[:_FINDINGS_MAX]]
+    parts += diagnosis.facts
     last = words.again.format(language=program.language)
     room = chars_max - len(code) - len(last) - sum(len(part) + 1 for part in parts)
     if failure.result:

@@ -41,6 +41,7 @@ class Diagnosis:
     )
     cause: str
     hint: str
+    facts: tuple[str, ...] = ()  # of the installed packages, that explain it
 
 
 @dataclass(frozen=True, slots=True)
