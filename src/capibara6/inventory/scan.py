@@ -38,8 +38,9 @@ STDLIB = (
     "concurrent.futures configparser contextlib copy csv dataclasses datetime decimal difflib enum "
     "fractions functools glob gzip hashlib heapq html inspect io itertools json locale logging "
     "math operator os os.path pathlib pickle platform pprint queue random re shutil sqlite3 "
-    "statistics string struct subprocess sys tempfile textwrap threading time traceback typing unicodedata "
-    "unittest urllib.parse urllib.request uuid warnings xml.etree.ElementTree zipfile zlib zoneinfo"
+    "statistics string struct subprocess sys tempfile textwrap threading time traceback "
+    "typing unicodedata unittest urllib.parse urllib.request uuid warnings xml.etree.ElementTree "
+    "zipfile zlib zoneinfo"
 ).split()
 SKIPPED = {"tests", "testing", "conftest", "setup", "backends", "benchmarks", "datasets", "f2py",
            "distutils", "sphinxext", "examples", "interactive", "sandbox", "externals", "compat",
