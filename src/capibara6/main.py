@@ -18,6 +18,7 @@ from capibara6.domain.ports import EventSink, ProgramWriter, Router
 from capibara6.domain.requests import DataFile
 from capibara6.pipeline import Pipeline
 from capibara6.supervision.server import IDLE_TIMEOUT_S, EmbeddedServer, Notify, unnoticed
+from capibara6.texts import say
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -152,6 +153,7 @@ async def _join(
 
     store = await Store.open(settings.database, settings.home)
     stack.push_async_callback(store.close)
+    await store.say_interrupted(lambda language: say("platform_ended", language))
     executor = E2BExecutor(settings, _provider_source(settings, server))
     stack.push_async_callback(executor.close)
     stock = Stock(executor, _roomiest(settings), settings.home / "inventories")

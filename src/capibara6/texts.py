@@ -46,6 +46,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "An unexpected fault in the platform ({fault}). The log holds the details.",
         "es": "Un fallo inesperado de la plataforma ({fault}). El registro tiene los detalles.",
     },
+    "platform_ended": {
+        "en": "The platform ended while this run was under way. What its program did may stand.",
+        "es": "La plataforma terminó durante esta ejecución. Lo que hizo su programa puede quedar.",
+    },
     "silent_cause": {
         "en": "The program printed nothing and displayed nothing.",
         "es": "El programa no imprimió ni mostró nada.",

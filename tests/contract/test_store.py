@@ -1,15 +1,17 @@
 """One suite for every database the store supports."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from capibara6.domain.events import (
     Event,
@@ -260,7 +262,7 @@ async def test_an_event_that_cannot_be_stored_is_refused_alone(store: Store) -> 
         await store.events.handle(
             ProgramWritten("c" * 32, 1, Program("x", parameters={"p": object()}))
         )
-    with pytest.raises(ValueError, match="no program"):
+    with pytest.raises(ValueError, match="from 'nothing' to 'finished'"):
         await store.events.handle(ExecutionFinished("c" * 32, 9, ExecutionResult(success=True)))
     await store.events.handle(RunFinished("c" * 32, False, "", 1, 0.1))
     assert (await store.runs.get("c" * 32)).success is False
@@ -277,6 +279,8 @@ async def test_closing_stores_what_waits(url: str, tmp_path: Path) -> None:
     store = await Store.open(url, tmp_path)
     assert [event async for event in store.runs.replay("d" * 32)] == events
     assert (await store.runs.get("d" * 32)).finished_at is None
+    await store.say_interrupted(lambda _: "cut")
+    assert (await store.runs.get("d" * 32)).state == "interrupted"
     await store.close()
 
 
@@ -390,3 +394,78 @@ async def test_the_oldest_outcomes_are_dropped(
     rows = await store.outcomes.after(0, 1000)
     assert 50 <= len(rows) <= 150
     assert rows[-1][1].id == f"{199:032x}"
+
+
+async def test_a_run_whose_platform_was_killed_is_said_to_be_interrupted(
+    url: str, tmp_path: Path
+) -> None:
+    killed = await Store.open(url, tmp_path / "home", Clock())
+    other = await Store.open(url, tmp_path / "home", Clock())
+    done, cut = story("a" * 32), story("b" * 32)[:-2]
+    await tell(killed, [*done, *cut])
+    await tell(other, story("c" * 32)[:3])
+    await killed._database.close()  # no farewell: what a kill leaves
+    os.close(killed.events._in_progress._fd)
+
+    again = await Store.open(url, tmp_path / "home", Clock())
+    try:
+        await again.say_interrupted(lambda language: f"cut ({language})")
+        run = await again.runs.get("b" * 32)
+        assert (run.state, run.success, run.error_code) == ("interrupted", False, "interrupted")
+        assert run.error == "cut (es)"
+        assert run.attempts == 1  # as many as were recorded: the second had not ended
+        replayed = [event async for event in again.runs.replay("b" * 32)]
+        assert replayed[:-1] == cut
+        assert isinstance(replayed[-1], RunFinished)
+        assert (await again.runs.get("a" * 32)).state == "succeeded"
+        assert (await again.runs.get("c" * 32)).state == "running"  # its platform lives
+    finally:
+        await again.close()
+        await other.close()
+    files = {path.name for path in (tmp_path / "home" / "in-progress").iterdir()}
+    assert len(files) == 2  # the turn, and what `other` left unfinished
+    assert "turn" in files
+
+
+async def test_what_a_failing_database_did_not_take_is_stored_when_it_answers(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early, late = story("a" * 32), story("b" * 32)
+    with monkeypatch.context() as patched:
+        patched.setattr(store._database, "write", _refuse)
+        for event in early:
+            if isinstance(event, ProgramChunk | Output):
+                await store.events.handle(event)
+                continue
+            with pytest.raises(OSError, match="no database"):
+                await store.events.handle(event)
+    assert store.events.waits("a" * 32)
+    await tell(store, late)
+    assert not store.events.waits("a" * 32)
+    for events in (early, late):
+        assert [event async for event in store.runs.replay(events[0].run_id)] == events
+
+
+def _refuse() -> AbstractAsyncContextManager[AsyncConnection]:
+    raise OSError("no database")
+
+
+async def test_a_write_of_which_nobody_heard_is_not_written_twice(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = story("a" * 32)
+    original = store._database.write
+
+    @asynccontextmanager
+    async def deaf() -> AsyncIterator[AsyncConnection]:
+        async with original() as connection:
+            yield connection
+        raise OSError("the connection broke after the commit")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store._database, "write", deaf)
+        for event in events[:2]:
+            with pytest.raises(OSError, match="broke"):
+                await store.events.handle(event)
+    await tell(store, events[2:])
+    assert [event async for event in store.runs.replay("a" * 32)] == events

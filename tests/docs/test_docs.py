@@ -17,6 +17,8 @@ from capibara6.config import load_settings
 from capibara6.config.loading import packaged_values
 from capibara6.config.settings import Settings
 from capibara6.errors import CapibaraError
+from capibara6.store import states as store_states
+from capibara6_sandbox.host import states as host_states
 from capibara6_sandbox.isolation.limits import MIB
 from capibara6_sandbox.templates.catalog import TEMPLATES
 
@@ -172,6 +174,31 @@ def test_templates_are_those_of_the_catalog() -> None:
         ]
         for name, template in TEMPLATES.items()
     }
+
+
+def test_states_and_their_steps_are_those_of_the_code() -> None:
+    kinds = {
+        "sandbox": (host_states, host_states.State),
+        "build of a template": (host_states, host_states.BuildState),
+        "snapshot": (host_states, host_states.SnapshotState),
+        "run of the platform": (store_states, store_states.RunState),
+        "attempt of a run": (store_states, store_states.AttemptState),
+    }
+    documented = {
+        (cells[0], cells[1].strip("`")): (cells[2] == "yes", cells[3])
+        for cells in rows(SPECIFICATION, 5)
+        if cells[0] in kinds
+    }
+    assert documented == {
+        (name, str(state)): (
+            state in table.BEGINNINGS[kind],
+            ", ".join(sorted(f"`{after}`" for after in table.TRANSITIONS[kind][state])),
+        )
+        for name, (table, kind) in kinds.items()
+        for state in kind
+    }
+    for table in (host_states, store_states):
+        assert {kind for named, kind in kinds.values() if named is table} == set(table.TRANSITIONS)
 
 
 def test_every_error_is_documented_with_its_statuses() -> None:

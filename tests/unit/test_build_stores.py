@@ -8,7 +8,13 @@ from urllib.parse import parse_qs
 import pytest
 
 from capibara6_sandbox.errors import BadRequestError, NotFoundError, UnauthorizedError
-from capibara6_sandbox.host.build_records import Build, CachedStep, OwnTemplate, StepContext
+from capibara6_sandbox.host.build_records import (
+    Build,
+    CachedStep,
+    OwnTemplate,
+    Reason,
+    StepContext,
+)
 from capibara6_sandbox.host.builds import library as build_library
 from capibara6_sandbox.host.builds import log as build_log
 from capibara6_sandbox.host.builds import uploads as build_uploads
@@ -16,6 +22,7 @@ from capibara6_sandbox.host.builds.library import INTERRUPTED, Library, now
 from capibara6_sandbox.host.builds.log import BuildLog
 from capibara6_sandbox.host.builds.names import Name
 from capibara6_sandbox.host.builds.uploads import Uploads
+from capibara6_sandbox.host.states import BuildState
 
 HASH = "a" * 64
 
@@ -134,7 +141,8 @@ def test_a_library_outlives_its_server(tmp_path: Path) -> None:
     build = _build(template, "b1", "v1", "default")
     library.add(template, build)
     build.layers = ("templates/x",)
-    library.settle(build, "ready")
+    library.settle(build, BuildState.BUILDING)
+    library.settle(build, BuildState.READY)
     library.keep_step(
         CachedStep(id="k", template_id=template.id, layers=("templates/y",), context=StepContext())
     )
@@ -154,7 +162,7 @@ def test_a_build_that_ran_when_the_server_ended_has_failed(tmp_path: Path) -> No
     template = _template("mine")
     build = _build(template, "b1", "default")
     library.add(template, build)
-    library.settle(build, "building")
+    library.settle(build, BuildState.BUILDING)
     found = Library(tmp_path).build(template.id, "b1")
     assert found is not None
     assert found.status == "error"
@@ -167,9 +175,10 @@ def test_a_tag_whose_newest_build_failed_means_the_one_before(tmp_path: Path) ->
     template = _template("mine")
     first, second = _build(template, "b1", "default"), _build(template, "b2", "default")
     library.add(template, first)
-    library.settle(first, "ready")
+    library.settle(first, BuildState.BUILDING)
+    library.settle(first, BuildState.READY)
     library.add(template, second)
-    library.settle(second, "error")
+    library.fail(second, Reason(message="a step failed"))
     assert library.ready_build(template, Name("mine")) == first
 
 
@@ -182,7 +191,11 @@ def test_old_builds_are_forgotten_but_those_that_tags_mean(
     for number in range(6):
         build = _build(template, f"b{number}", "v0" if number == 0 else "default")
         library.add(template, build)
-        library.settle(build, "ready" if number < 3 else "error")
+        library.settle(build, BuildState.BUILDING)
+        if number < 3:
+            library.settle(build, BuildState.READY)
+        else:
+            library.fail(build, Reason(message="a step failed"))
     left = {build.id for build in Library(tmp_path).builds(template)}
     assert left == {"b0", "b2", "b4", "b5"}
     assert template.build_count == 6

@@ -8,20 +8,20 @@ from capibara6.store import ExecutionRecord, execution_id
 from capibara6.views import view
 
 
-def program_view(run_id: str, outcome: Outcome) -> dict[str, Any]:
-    """What came of a program that was run as it is."""
+def program_view(run_id: str, outcome: Outcome, *, recorded: bool) -> dict[str, Any]:
+    """What came of a program that was run as it is, and whether there is a record of it."""
     record_id = execution_id(run_id, 1)
     result = view(outcome.result)
-    return {"id": record_id, "run_id": run_id, **_linked(result, record_id)}
+    return {"id": record_id, "run_id": run_id, "recorded": recorded, **_linked(result, record_id)}
 
 
-def question_view(outcome: Outcome) -> dict[str, Any]:
-    """What came of a question: the answer, the route, and every attempt."""
+def question_view(outcome: Outcome, *, recorded: bool) -> dict[str, Any]:
+    """What came of a question: the answer, the route, every attempt, and whether it is stored."""
     record = outcome.as_json()
     for attempt in record["attempts"]:
         if attempt["result"]:
             _linked(attempt["result"], execution_id(record["run_id"], attempt["number"]))
-    return record
+    return record | {"recorded": recorded}
 
 
 def record_view(record: ExecutionRecord) -> dict[str, Any]:

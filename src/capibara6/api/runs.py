@@ -31,7 +31,8 @@ async def execute(body: ExecuteBody, request: Request, parts: Parts) -> Response
     """Run a program in a sandbox of its own.
 
     A program that fails is an answer (200 with `success: false`); an error is what kept it from
-    running. Disconnecting stops the program and ends its sandbox.
+    running. `recorded: false` says that the database did not take it: the log says why.
+    Disconnecting stops the program and ends its sandbox.
     """
     execution = body.execution()
     check_request(execution, parts.settings)
@@ -40,7 +41,9 @@ async def execute(body: ExecuteBody, request: Request, parts: Parts) -> Response
     if _wants_stream(request, asked=body.stream):
         return EventStream(events, run_id)
     outcome = await _to_the_end(events, request)
-    return _refusal(outcome) or JSONResponse(program_view(run_id, outcome))
+    return _refusal(outcome) or JSONResponse(
+        program_view(run_id, outcome, recorded=not parts.store.events.waits(run_id))
+    )
 
 
 @router.post("/api/query", tags=["runs"], responses=_STREAM)
@@ -64,7 +67,9 @@ async def query(body: QueryBody, request: Request, parts: Parts) -> Response:
     if _wants_stream(request, asked=body.stream):
         return EventStream(events, asked.id)
     outcome = await _to_the_end(events, request)
-    return _refusal(outcome) or JSONResponse(question_view(outcome))
+    return _refusal(outcome) or JSONResponse(
+        question_view(outcome, recorded=not parts.store.events.waits(asked.id))
+    )
 
 
 def _wants_stream(request: Request, *, asked: bool) -> bool:

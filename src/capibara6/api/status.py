@@ -32,7 +32,13 @@ STATUS: Final[dict[type[errors.CapibaraError], int]] = {
 }
 
 _BY_CODE: Final = {kind.code: status for kind, status in STATUS.items()}
-_OF_RUNS: Final = {"": 200, "program_failed": 200, "cancelled": 499, "internal": 500}
+_OF_RUNS: Final = {
+    "": 200,
+    "program_failed": 200,
+    "cancelled": 499,
+    "internal": 500,
+    "interrupted": 500,
+}
 
 
 def status_of(error: errors.CapibaraError) -> int:

@@ -5,9 +5,11 @@ from datetime import datetime
 from pathlib import Path
 
 from capibara6.store.codec import event_from_dict, event_to_dict
-from capibara6.store.database import Database
+from capibara6.store.database import Database, unusable_home
 from capibara6.store.events import EventStore, execution_id, utc_now
 from capibara6.store.executions import Executions
+from capibara6.store.in_progress import InProgress
+from capibara6.store.interruptions import say_interrupted
 from capibara6.store.learning import Lessons, UsageSamples
 from capibara6.store.records import (
     ArtefactRecord,
@@ -60,9 +62,16 @@ class Store:
         outcomes: raw material of the router.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        in_progress: InProgress,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._database = database
-        self.events = EventStore(database, clock)
+        self._in_progress = in_progress
+        self._clock = clock
+        self.events = EventStore(database, in_progress, clock)
         self.runs = Runs(database)
         self.executions = Executions(database)
         self.lessons = Lessons(database)
@@ -76,7 +85,28 @@ class Store:
         Raises:
             ConfigurationError: the database or the directory cannot be used.
         """
-        return cls(await Database.open(url, home), clock)
+        database = await Database.open(url, home)
+        try:
+            in_progress = await InProgress.open(home / "in-progress")
+        except OSError as cause:
+            await database.close()
+            raise unusable_home(home, cause) from None
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database, in_progress, clock)
+
+    async def say_interrupted(self, farewell: Callable[[str], str]) -> None:
+        """Let the runs have ended that a platform of this home left behind when it died.
+
+        Args:
+            farewell: what is said of one, in a language.
+
+        Raises:
+            SQLAlchemyError: the database failed; they are told the next time.
+        """
+        async with self._in_progress.abandoned() as run_ids:
+            await say_interrupted(self._database, run_ids, farewell, self._clock)
 
     async def close(self) -> None:
         """Store what waits, and close all connections. Safe to call twice."""

@@ -172,6 +172,12 @@ def _make_private_file(path: Path) -> None:
         raise ConfigurationError(_SETTING, str(path), problem, "Name another file.") from None
 
 
+def unusable_home(home: Path, cause: OSError) -> ConfigurationError:
+    """Return the error for a data directory that does not take what has to be written."""
+    problem = f"cannot be written ({cause.strerror})"
+    return ConfigurationError("CAPIBARA6_HOME", str(home), problem, "Make room, or name another.")
+
+
 def _unusable(address: URL, cause: Exception) -> ConfigurationError:
     reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
     shown = address.render_as_string(hide_password=True)

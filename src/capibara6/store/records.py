@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from capibara6.domain.executions import ExecutionError, ResultItem, Usage
+from capibara6.store.states import INTERRUPTED, RunState
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ class RunRecord:
     language: str | None
     confidence: float | None
     started_at: datetime
-    finished_at: datetime | None  # None: it runs, or the platform died under it
+    finished_at: datetime | None  # None: it runs, or its platform has died and not come back
     success: bool | None
     answer: str | None
     attempts: int | None
@@ -78,6 +79,15 @@ class RunRecord:
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float
+
+    @property
+    def state(self) -> RunState:
+        """How far it is."""
+        if self.finished_at is None:
+            return RunState.RUNNING
+        if self.success:
+            return RunState.SUCCEEDED
+        return RunState.INTERRUPTED if self.error_code == INTERRUPTED else RunState.FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ runs = Table(
     Column("language", String(8)),  # natural language: "es" | "en"
     Column("confidence", Float),
     Column("started_at", UtcDateTime, nullable=False),
-    Column("finished_at", UtcDateTime),  # NULL: it runs, or the platform died under it
+    Column("finished_at", UtcDateTime),  # NULL: it runs, or its platform died
     Column("success", Boolean),
     Column("answer", Text),
     Column("attempts", Integer),

@@ -23,7 +23,7 @@ from capibara6_sandbox.errors import (
 )
 from capibara6_sandbox.gateway.bodies import Variables, read_model
 from capibara6_sandbox.gateway.execution_stream import EventReply, ExecutionStream
-from capibara6_sandbox.gateway.failures import STATUSES, sandbox_gone
+from capibara6_sandbox.gateway.failures import STATUSES, on_os_error, sandbox_gone
 from capibara6_sandbox.host.blueprint import HOME
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.sandbox import Sandbox
@@ -77,6 +77,7 @@ def create_code_interpreter_app() -> Starlette:
             CallError: _on_call_error,
             GuestLostError: _on_lost,
             SandboxServerError: _on_server_error,
+            OSError: on_os_error,
         },
     )
 

@@ -80,6 +80,7 @@ def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int
         exception_handlers={
             SandboxServerError: failures.on_server_error,
             CallError: failures.on_call_error,
+            OSError: failures.on_os_error,
             404: _no_route,
             405: _no_route,
         },

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import Final
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from capibara6_guest.wire import CallError
 from capibara6_sandbox import errors
+from capibara6_sandbox.host.shortages import DISK, shortage
+
+_log = structlog.get_logger()
 
 STATUSES: Final[Mapping[type[errors.SandboxServerError], int]] = {
     errors.BadRequestError: 400,
@@ -50,6 +54,20 @@ async def on_server_error(request: Request, failure: Exception) -> JSONResponse:
     if kind in CODES:
         told["error_code"] = CODES[kind]
     return JSONResponse(told, STATUSES[kind])
+
+
+async def on_os_error(request: Request, failure: Exception) -> JSONResponse:
+    """Answer what the server's machine refused, where it has run out of something.
+
+    Raises:
+        Exception: any other failure, as it is: a fault of ours.
+    """
+    text = shortage(failure)
+    if not text:
+        raise failure
+    assert isinstance(failure, OSError)
+    _log.error("shortage", path=request.url.path, cause=str(failure))
+    return error_response(507 if failure.errno in DISK else 503, text)
 
 
 async def on_call_error(request: Request, failure: Exception) -> JSONResponse:

@@ -1,11 +1,10 @@
 """What is kept of templates that clients build: one small file each, as of `records`."""
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Status = Literal["waiting", "building", "ready", "error"]
+from capibara6_sandbox.host.states import BuildState
 
 
 class Reason(BaseModel):
@@ -52,7 +51,7 @@ class Build(BaseModel):
     model_config = ConfigDict(extra="ignore")
     id: str
     template_id: str
-    status: Status = "waiting"
+    status: BuildState = BuildState.WAITING
     tags: list[str]
     cpu_count: int
     memory_mb: int

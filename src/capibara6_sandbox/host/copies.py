@@ -114,6 +114,8 @@ class Copies:
         if not found:
             raise NotFoundError(f"There is no snapshot '{text}'")
         for record in found:
+            if not self.snapshots.has(record):
+                continue  # another client was quicker; what it held is let go of once
             self.snapshots.remove(record)
             await self._give_up(record)
 

@@ -80,8 +80,7 @@ class Sandbox:
         Raises:
             ConflictError: there is no way from here.
         """
-        check_step(self.id, self.state, state)
-        self.state = state
+        self.state = check_step("Sandbox", self.id, self.state, state)
 
     def attach(self, machine: Machine) -> None:
         """Run on `machine` from now on."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from capibara6_sandbox.errors import BadRequestError
 from capibara6_sandbox.host.records import Records, SnapshotRecord
+from capibara6_sandbox.host.states import SnapshotState, check_step
 
 DEFAULT_TAG: Final = "default"
 _PART: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
@@ -54,24 +55,32 @@ class Snapshots:
     def __init__(self, records: Records[SnapshotRecord]) -> None:
         self._records = records
         self._known = {record.id: record for record in records.load()}
+        self._states = dict.fromkeys(self._known, SnapshotState.KEPT)
 
     def all(self) -> Iterable[SnapshotRecord]:
         """Return every snapshot."""
         return list(self._known.values())
+
+    def has(self, record: SnapshotRecord) -> bool:
+        """Whether a snapshot is kept still."""
+        return record.id in self._known
 
     def add(self, record: SnapshotRecord) -> list[SnapshotRecord]:
         """Keep a snapshot; return those that it takes the place of, which are removed.
 
         Raises:
             OSError: the disk is full.
+            ConflictError: it is kept already.
         """
         replaced = [
             other
             for other in self._known.values()
             if record.name and (other.name, other.tag) == (record.name, record.tag)
         ]
+        before = self._states.get(record.id, SnapshotState.SAVING)
+        kept = check_step("Snapshot", record.id, before, SnapshotState.KEPT)
         self._records.write(record)
-        self._known[record.id] = record
+        self._known[record.id], self._states[record.id] = record, kept
         for other in replaced:
             self.remove(other)
         return replaced
@@ -101,6 +110,12 @@ class Snapshots:
         ]
 
     def remove(self, record: SnapshotRecord) -> None:
-        """Forget a snapshot. Idempotent."""
-        self._known.pop(record.id, None)
+        """Forget a snapshot.
+
+        Raises:
+            ConflictError: it was removed before.
+        """
+        before = self._states.get(record.id, SnapshotState.REMOVED)
+        check_step("Snapshot", record.id, before, SnapshotState.REMOVED)
         self._records.remove(record.id)
+        del self._known[record.id], self._states[record.id]

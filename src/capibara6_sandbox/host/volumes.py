@@ -62,14 +62,21 @@ class Volumes:
         token = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         record = VolumeRecord(id=str(uuid.uuid4()), name=name, token=token, created_at=now)
-        tree = self.tree(record.id)
+        try:
+            self._make_tree(self.tree(record.id))
+            self._records.write(record)
+        except OSError:
+            shutil.rmtree(self.folder / record.id, ignore_errors=True)  # or the next start does
+            raise
+        self._volumes[record.id] = record
+        return record
+
+    @staticmethod
+    def _make_tree(tree: Path) -> None:
         tree.mkdir(parents=True)
         tree.chmod(0o755)
         if has_id_ranges():
             shutil.chown(tree, USER_ID, USER_ID)
-        self._records.write(record)
-        self._volumes[record.id] = record
-        return record
 
     def all(self) -> Iterable[VolumeRecord]:
         """Return all volumes, oldest first."""

@@ -16,6 +16,7 @@ from capibara6_sandbox.gateway.envd import (
 )
 from capibara6_sandbox.gateway.envd.access import AccessMiddleware
 from capibara6_sandbox.gateway.envd.errors import connect_error_response
+from capibara6_sandbox.gateway.failures import on_os_error
 
 
 def create_envd_app() -> Starlette:
@@ -32,6 +33,7 @@ def create_envd_app() -> Starlette:
             Route("/{service}/{method}", _unknown_call, methods=["POST"]),
         ],
         middleware=[Middleware(AccessMiddleware)],
+        exception_handlers={OSError: on_os_error},
     )
 
 

@@ -4,7 +4,9 @@ import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import structlog
 
 from capibara6_sandbox.errors import NotFoundError
 from capibara6_sandbox.host.build_records import (
@@ -12,15 +14,17 @@ from capibara6_sandbox.host.build_records import (
     CachedStep,
     OwnTemplate,
     Reason,
-    Status,
     TagRecord,
 )
 from capibara6_sandbox.host.builds.log import BuildLog
 from capibara6_sandbox.host.builds.names import DEFAULT_TAG, Name
 from capibara6_sandbox.host.records import Records
+from capibara6_sandbox.host.states import TRANSITIONS, BuildState, check_step
 
 BUILDS_MAX: Final = 50  # of one template, besides those that tags point to
 INTERRUPTED: Final = "The server stopped while this build ran. Build it again."
+
+_log = structlog.get_logger()
 
 
 def now() -> datetime:
@@ -46,8 +50,8 @@ class Library:
         self._steps = {record.id: record for record in self._step_records.load()}
         self._logs: dict[str, BuildLog] = {}
         for build in self._builds.values():
-            if build.status == "building":
-                self.settle(build, "error", Reason(message=INTERRUPTED))
+            if build.status is BuildState.BUILDING:
+                self.fail(build, Reason(message=INTERRUPTED))
 
     @property
     def damaged(self) -> int:
@@ -97,16 +101,18 @@ class Library:
     def ready_build(self, template: OwnTemplate, name: Name) -> Build | None:
         """Return the build that sandboxes of a tag start from."""
         build = self.tagged(template, name)
-        if build is not None and build.status == "ready":
+        if build is not None and build.status is BuildState.READY:
             return build
         wanted = name.tag or DEFAULT_TAG
-        done = [b for b in self.builds(template) if b.status == "ready" and wanted in b.tags]
+        done = [
+            b for b in self.builds(template) if b.status is BuildState.READY and wanted in b.tags
+        ]
         return done[0] if done else None
 
     def add(self, template: OwnTemplate, build: Build) -> None:
         """Keep a new build, and the template with it."""
-        self._builds[build.id] = build
         self._build_records.write(build)
+        self._builds[build.id] = build
         template.build_count += 1
         self.tag(template, build.id, build.tags)
         self._forget_old_builds(template)
@@ -118,7 +124,7 @@ class Library:
             if (ready := self.ready_build(template, Name(template.alias, tag))) is not None:
                 kept.add(ready.id)
         for build in self.builds(template)[BUILDS_MAX:]:
-            if build.id not in kept and build.status in ("ready", "error"):
+            if build.id not in kept and not TRANSITIONS[BuildState][build.status]:
                 self._forget_build(build)
 
     def _forget_build(self, build: Build) -> None:
@@ -135,15 +141,32 @@ class Library:
     def write(self, template: OwnTemplate) -> None:
         """Keep a template as it is now."""
         template.updated_at = now()
-        self._templates[template.id] = template
         self._template_records.write(template)
+        self._templates[template.id] = template
 
-    def settle(self, build: Build, status: Status, reason: Reason | None = None) -> None:
-        """Take a build to another status, and keep it."""
-        build.status, build.reason, build.updated_at = status, reason, now()
-        if status in ("ready", "error"):
-            build.finished_at = build.updated_at
-        self._build_records.write(build)
+    def settle(self, build: Build, status: BuildState) -> None:
+        """Take a build to another status, and keep it.
+
+        Raises:
+            ConflictError: there is no such step.
+            OSError: it could not be written; the build is what it was.
+        """
+        after = _after(build, status)
+        self._build_records.write(build.model_copy(update=after))
+        _become(build, after)
+
+    def fail(self, build: Build, reason: Reason) -> None:
+        """Let a build have failed, be there room on the disk to write that or not.
+
+        Raises:
+            ConflictError: it has ended before.
+        """
+        after = _after(build, BuildState.ERROR, reason)
+        try:
+            self._build_records.write(build.model_copy(update=after))
+        except OSError as cause:  # the next start finds it unfinished, and says the same
+            _log.error("failed_build_not_recorded", build_id=build.id, cause=str(cause))
+        _become(build, after)
 
     def step(self, key: str) -> CachedStep | None:
         """Return what a step made before."""
@@ -151,8 +174,8 @@ class Library:
 
     def keep_step(self, step: CachedStep) -> None:
         """Remember what a step made."""
-        self._steps[step.id] = step
         self._step_records.write(step)
+        self._steps[step.id] = step
 
     def forget_step(self, key: str) -> None:
         """Forget what a step made. Idempotent."""
@@ -163,7 +186,7 @@ class Library:
         """Return a build's log."""
         if build.id not in self._logs:
             log = BuildLog(self._logs_folder / f"{build.id}.jsonl")
-            if build.status not in ("waiting", "building"):
+            if not TRANSITIONS[BuildState][build.status]:
                 return log
             self._logs[build.id] = log
         return self._logs[build.id]
@@ -185,6 +208,23 @@ class Library:
         """Return all layers that something here stands on."""
         builds = {name for build in self._builds.values() for name in build.layers}
         return builds | {name for step in self._steps.values() for name in step.layers}
+
+
+def _after(build: Build, status: BuildState, reason: Reason | None = None) -> dict[str, Any]:
+    """Return what is different of a build after a step."""
+    time = now()
+    ended = not TRANSITIONS[BuildState][status]
+    return {
+        "status": check_step("Build", build.id, build.status, status),
+        "reason": reason,
+        "updated_at": time,
+        "finished_at": time if ended else None,
+    }
+
+
+def _become(build: Build, after: dict[str, Any]) -> None:
+    for name, value in after.items():
+        setattr(build, name, value)
 
 
 def new_build_id() -> str:

@@ -5,12 +5,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 ENTRIES_MAX: Final = 20_000
 PAGE_MAX: Final = 100
 _MESSAGE_CHARS_MAX: Final = 4_000
 LEVELS: Final = ("debug", "info", "warn", "error")
 
 Entry = dict[str, Any]
+
+_log = structlog.get_logger()
 
 
 class BuildLog:
@@ -19,6 +23,7 @@ class BuildLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._entries: list[Entry] = _read(path)
+        self._whole = not path.exists()  # what is there may end in half a line
 
     def add(self, message: str, *, level: str = "info", step: str | None = None) -> None:
         """Append a line; beyond `ENTRIES_MAX`, one line says that the rest is missing."""
@@ -34,8 +39,18 @@ class BuildLog:
         if step is not None:
             entry["step"] = step
         self._entries.append(entry)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        self._keep(entry)
+
+    def _keep(self, entry: Entry) -> None:
+        """Write a line; a full disk costs the line there, and not the build."""
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{'' if self._whole else chr(10)}{json.dumps(entry)}\n")
+        except OSError as cause:
+            self._whole = False
+            _log.error("build_log_line_not_kept", path=str(self._path), cause=str(cause))
+        else:
+            self._whole = True
 
     def page(self, offset: int, limit: int = PAGE_MAX, level: str = "debug") -> list[Entry]:
         """Return lines of at least a level from `offset` on, at most `PAGE_MAX`."""

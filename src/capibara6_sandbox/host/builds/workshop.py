@@ -30,6 +30,8 @@ from capibara6_sandbox.host.builds.stages import BuildError, Tools
 from capibara6_sandbox.host.builds.uploads import Uploads
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.layers import LayerSpace
+from capibara6_sandbox.host.shortages import shortage
+from capibara6_sandbox.host.states import BuildState
 from capibara6_sandbox.isolation.limits import MIB, Limits
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
@@ -175,13 +177,13 @@ class Workshop:
     def _supersede(self, template: OwnTemplate, tags: list[str]) -> None:
         """Give up the builds that were ordered for the same tags, and not begun."""
         for build in self.library.builds(template):
-            if build.status == "waiting" and set(build.tags) & set(tags):
-                self.library.settle(build, "error", Reason(message=_SUPERSEDED))
+            if build.status is BuildState.WAITING and set(build.tags) & set(tags):
+                self.library.fail(build, Reason(message=_SUPERSEDED))
 
     def _give_up_old_orders(self) -> None:
         for build in self.library.all_builds():
-            if build.status == "waiting" and now() - build.created_at > _ORDER_LIFE:
-                self.library.settle(build, "error", Reason(message=_NEVER_BEGUN))
+            if build.status is BuildState.WAITING and now() - build.created_at > _ORDER_LIFE:
+                self.library.fail(build, Reason(message=_NEVER_BEGUN))
 
     def _check_room(self) -> None:
         if len(self._running) >= _RUNNING_MAX:
@@ -200,13 +202,13 @@ class Workshop:
         build = self.library.build(template_id, build_id)
         if build is None:
             raise NotFoundError(f"Error when getting template: no build {build_id[:80]!r} of it")
-        if build.status != "waiting":
+        if build.status is not BuildState.WAITING:
             raise BadRequestError("build is not in waiting state")
         template = self.library.get(template_id)
         for other in self.library.builds(template):
             if other.id in self._running and set(other.tags) & set(build.tags):
                 self._running[other.id].cancel()
-        self.library.settle(build, "building")
+        self.library.settle(build, BuildState.BUILDING)
         task = asyncio.create_task(self._run(build, recipe))
         self._running[build.id] = task
         task.add_done_callback(lambda _: self._running.pop(build.id, None))
@@ -218,24 +220,24 @@ class Workshop:
             async with self._places:
                 log.add(f"Building template {build.template_id}/{build.id}")
                 await Making(self._made_with, build, recipe, log).run()
+            self.library.settle(build, BuildState.READY)
         except BuildError as cause:
             self._fail(build, Reason(message=str(cause), step=cause.step))
         except asyncio.CancelledError:
             self._fail(build, Reason(message=INTERRUPTED if self._stopping else _CANCELLED))
             raise
-        except Exception:  # noqa: BLE001 - a fault of ours: its client must not wait for ever
+        except Exception as cause:  # noqa: BLE001 - its client must not wait for ever
             _log.exception("build_fault", build_id=build.id)
-            self._fail(build, Reason(message=_FAULT))
+            self._fail(build, Reason(message=shortage(cause) or _FAULT))
         else:
             log.add(f"Build finished, took {time.monotonic() - begun:.1f}s")
-            self.library.settle(build, "ready")
             self.library.close_log(build)
 
     def _fail(self, build: Build, reason: Reason) -> None:
         self.library.log(build).add(
             f"Build failed: {reason.message}", level="error", step=reason.step
         )
-        self.library.settle(build, "error", reason)
+        self.library.fail(build, reason)
         self.library.close_log(build)
 
     def resolve(self, text: str) -> Template | None:
