@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from capibara6.cli.commands import app
 from capibara6.errors import DataFileError
 from capibara6.evaluation.limits import UsedMemory, as_requested, read_trace, replay
-from capibara6.tuning.recommender import RUNS_MIN, MemoryRecommender
+from capibara6.tuning.recommender import MemoryRecommender, Peak
 
 MIB = 1024**2
 HEAD = "task,requested_bytes,peak_bytes,duration_s\n"
@@ -22,15 +22,24 @@ def steady(count: int, spread: float, seed: int = 0) -> list[UsedMemory]:
     return [UsedMemory("t", 300 * MIB, peak, 10.0) for peak in peaks]
 
 
-def test_the_first_runs_get_what_they_ask_for() -> None:
+def learnt(trace: list[UsedMemory]) -> MemoryRecommender:
     recommender = MemoryRecommender()
-    for _ in range(RUNS_MIN):
-        assert recommender.recommend("t", 300 * MIB).limit_bytes == 300 * MIB
-        recommender.learn("t", 100 * MIB)
-    found = recommender.recommend("t", 300 * MIB)
-    assert 100 * MIB < found.limit_bytes < 300 * MIB
-    assert found.runs == RUNS_MIN
-    assert found.expected_bytes == pytest.approx(100 * MIB, rel=0.01)
+    for run in trace:
+        recommended = recommender.recommend(run.task, run.requested_bytes)
+        killed = run.peak_bytes > recommended.limit_bytes
+        peak = Peak(run.peak_bytes, run.requested_bytes, run.duration_s, killed)
+        recommender.learn(run.task, peak, recommended)
+    return recommender
+
+
+def test_the_first_run_gets_what_it_asks_for_and_later_ones_less() -> None:
+    first = MemoryRecommender().recommend("t", 300 * MIB)
+    assert (first.limit_bytes, first.runs, first.kill_probability) == (300 * MIB, 0, 0.0)
+    later = learnt(steady(20, 0.0)).recommend("t", 300 * MIB)
+    assert 100 * MIB < later.limit_bytes < 300 * MIB
+    assert later.runs == 20
+    assert later.expected_bytes == pytest.approx(100 * MIB, rel=0.01)
+    assert 0 < later.kill_probability < 0.1
 
 
 def test_steady_tasks_waste_little_and_are_not_killed() -> None:
@@ -42,20 +51,42 @@ def test_steady_tasks_waste_little_and_are_not_killed() -> None:
 
 
 def test_restless_tasks_get_wider_margins() -> None:
-    limits = []
-    for spread in (0.01, 0.3):
-        recommender = MemoryRecommender()
-        for run in steady(100, spread):
-            recommender.learn("t", run.peak_bytes)
-        limits.append(recommender.recommend("t", 300 * MIB).limit_bytes)
+    limits = [
+        learnt(steady(100, spread)).recommend("t", 300 * MIB).limit_bytes for spread in (0.01, 0.3)
+    ]
     assert limits[1] > limits[0] * 1.2
 
 
 def test_a_limit_never_exceeds_what_was_asked_for() -> None:
-    recommender = MemoryRecommender()
-    for number in range(20):
-        recommender.learn("t", (1 + number % 5) * 100 * MIB)
-    assert recommender.recommend("t", 250 * MIB).limit_bytes == 250 * MIB
+    trace = [UsedMemory("t", 600 * MIB, (1 + n % 5) * 100 * MIB, 1.0) for n in range(20)]
+    assert learnt(trace).recommend("t", 250 * MIB).limit_bytes <= 250 * MIB
+
+
+def test_what_is_asked_for_is_believed_where_it_tells_the_peak() -> None:
+    draw = random.Random(1)
+    sizes = [draw.uniform(50, 500) * MIB for _ in range(200)]
+    trace = [UsedMemory("t", int(3 * size), int(size), 1.0) for size in sizes]
+    recommender = learnt(trace)
+    for asked in (300 * MIB, 900 * MIB):
+        assert asked / 3 <= recommender.recommend("t", asked).limit_bytes < asked / 2
+
+
+def test_kills_are_taken_where_they_save_most() -> None:
+    """Of two tasks with rare odd runs, the cheap one is provided for them, the dear one is not."""
+    draw = random.Random(2)
+    trace = []
+    for number in range(3_000):
+        odd = 2.0 if draw.random() < 0.02 else 1.0
+        usual = draw.uniform(0.97, 1.03) * odd
+        if number % 10:
+            trace.append(UsedMemory("cheap", 300 * MIB, int(100 * MIB * usual), 1.0))
+        else:
+            trace.append(UsedMemory("dear", 6_000 * MIB, int(2_000 * MIB * usual), 60.0))
+    score, recommender = replay(trace), learnt(trace)
+    assert score.kills_percent <= 0.5
+    assert recommender.recommend("cheap", 300 * MIB).limit_bytes > 195 * MIB
+    assert recommender.recommend("dear", 6_000 * MIB).limit_bytes < 2_400 * MIB
+    assert score.waste_percent < 25
 
 
 def test_a_growing_task_is_followed() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from capibara6.errors import DataFileError
-from capibara6.tuning.recommender import MemoryRecommender
+from capibara6.tuning.recommender import MemoryRecommender, Peak
 
 COLUMNS: Final = ("task", "requested_bytes", "peak_bytes", "duration_s")
 
@@ -62,14 +62,15 @@ def replay(trace: Sequence[UsedMemory]) -> LimitsScore:
     recommender = MemoryRecommender()
     kills, granted, used = 0, 0.0, 0.0
     for run in trace:
-        limit = recommender.recommend(run.task, run.requested_bytes).limit_bytes
-        granted += limit * run.duration_s
-        killed = run.peak_bytes > limit
+        recommended = recommender.recommend(run.task, run.requested_bytes)
+        granted += recommended.limit_bytes * run.duration_s
+        killed = run.peak_bytes > recommended.limit_bytes
         if killed:
             kills += 1
             granted += max(run.requested_bytes, run.peak_bytes) * run.duration_s
         used += run.peak_bytes * run.duration_s
-        recommender.learn(run.task, run.peak_bytes, killed=killed)
+        peak = Peak(run.peak_bytes, run.requested_bytes, run.duration_s, killed)
+        recommender.learn(run.task, peak, recommended)
     return _score(len(trace), kills, granted, used)
 
 
