@@ -54,6 +54,13 @@ def _add_address(group: _Group) -> None:
     group.add_argument("--tls-cert", type=Path, help="of *.DOMAIN; default: made for local use")
     group.add_argument("--tls-key", type=Path)
     group.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help='of web pages that may use this server, as "https://app.example"; "*": all pages',
+    )
+    group.add_argument(
         "--allow-host", action="append", default=[], help="another name that clients use for us"
     )
 

@@ -18,6 +18,8 @@ from typing import Final, NoReturn
 
 import structlog
 
+from capibara6_http.connections import Bounds
+from capibara6_http.places import Places, places_for_files
 from capibara6_sandbox.arguments import data_folder, parser
 from capibara6_sandbox.gateway.app import create_app
 from capibara6_sandbox.gateway.certificates import Certificate, local_certificate
@@ -125,11 +127,12 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
         await keeper.start(_report_progress)
         domain = secured.domain if secured else arguments.domain or _default_domain(host, port)
         names = [arguments.host, *arguments.allow_host]
-        app = create_app(keeper, key, domain, arguments.max_timeout, names)
+        app = create_app(keeper, key, domain, arguments.max_timeout, names, arguments.allow_origin)
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(serving(app, listener))
+            bounds = Bounds(Places(places_for_files()))
+            await stack.enter_async_context(serving(app, listener, bounds))
             if secured:
-                https = serving(app, secured.listener, secured.certificate)
+                https = serving(app, secured.listener, bounds, secured.certificate)
                 await stack.enter_async_context(https)
             _announce(f"http://{host}:{port}", key, secured, keeper.degraded, arguments.state)
             await _wait_for_end(keeper, stop, arguments.idle_timeout)

@@ -48,6 +48,13 @@ def test_a_sandboxs_name_leads_only_to_the_sandbox(
     assert (reply.status_code, reply.json()["code"]) == (502, 502)
     evil = {"Host": f"8000-{sandbox.sandbox_id}.evil.example"}
     assert httpx.get(sandbox_server.url, headers=evil).status_code == 400
+    # A page behind a sandbox's name can set any header of requests to that name.
+    other = {**headers, "E2b-Sandbox-Id": "other", "E2b-Sandbox-Port": "49983"}
+    reply = httpx.get(f"{sandbox_server.url}/files", headers=other)
+    assert reply.json()["port"] == 8000
+    envd = {**headers, "Host": f"49983-{sandbox.sandbox_id}.localhost"}
+    path = f"{sandbox_server.url}/sandboxes/{sandbox.sandbox_id}"
+    assert httpx.get(path, headers=envd).status_code in (401, 404)
 
 
 @pytest.mark.threat("T-PREV-3")

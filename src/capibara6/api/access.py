@@ -2,8 +2,8 @@
 
 A key, where one is configured, opens everything but the health check. Without keys the server
 listens on loopback only, which every web page in the user's browser can reach as well; so a request
-must name this machine as its host (else DNS rebinding) and must not come from another site's page
-(else cross-site requests).
+must name this machine as its host (else DNS rebinding) and must not be sent by another origin's
+page (else cross-site requests), but for a user who follows a link here.
 """
 
 import hmac
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from capibara6.api.faults import error_response
 from capibara6.api.status import status_of
 from capibara6.errors import AccessError
+from capibara6_http.pages import is_foreign, is_visit
 
 _OPEN_PATHS: Final = frozenset({"/api/health"})
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -52,7 +53,7 @@ class LoopbackMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
-        if scope["type"] != "http" or _is_from_here(Headers(scope=scope)):
+        if scope["type"] != "http" or _is_from_here(scope["method"], Headers(scope=scope)):
             await self.app(scope, receive, send)
             return
         message = (
@@ -63,12 +64,11 @@ class LoopbackMiddleware:
         await error_response(403, "foreign_host", message)(scope, receive, send)
 
 
-def _is_from_here(headers: Headers) -> bool:
-    """Programs send no Origin; a page's must be the very server it asks."""
-    host, origin = headers.get("host", ""), headers.get("origin")
-    if _hostname(f"//{host}") not in _LOOPBACK_NAMES:
+def _is_from_here(method: str, headers: Headers) -> bool:
+    """Whether this machine is meant, by a program, its own page, or a user who follows a link."""
+    if _hostname(f"//{headers.get('host', '')}") not in _LOOPBACK_NAMES:
         return False
-    return origin is None or origin.partition("://")[2] == host
+    return not is_foreign(headers) or is_visit(method, headers)
 
 
 def _hostname(url: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import functools
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from contextlib import closing, contextmanager
 
 import uvicorn
 
+from capibara6.api.clients import client_bounds
 from capibara6.cli import exit_codes
 from capibara6.cli.opening import opened
 from capibara6.cli.terminal import environment_language, messages
@@ -20,6 +22,7 @@ from capibara6.main import create_app
 from capibara6.supervision.environment import server_environment
 from capibara6.supervision.server import COMMAND, EmbeddedServer
 from capibara6.texts import say
+from capibara6_http.connections import BoundedHttpProtocol
 
 _GRACE_S = 10  # runs in progress get so long to record their end
 
@@ -37,8 +40,12 @@ async def serve(host: str | None, port: int | None) -> int:
     language = environment_language()
     with closing(listener):
         async with opened(settings, language, idle_timeout_s=None) as platform:
+            protocol = functools.partial(BoundedHttpProtocol, bounds=client_bounds())
             config = uvicorn.Config(
                 create_app(settings, platform),
+                http=protocol,  # type: ignore[arg-type]  # called like the class
+                ws="none",
+                proxy_headers=False,  # anybody on this machine could be such a proxy
                 lifespan="on",
                 log_config=None,
                 access_log=False,

@@ -1,17 +1,23 @@
 """Joins the server's applications into one."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from capibara6_sandbox.gateway.code_interpreter import create_code_interpreter_app
 from capibara6_sandbox.gateway.control import create_control_app
 from capibara6_sandbox.gateway.dispatch import Dispatcher
 from capibara6_sandbox.gateway.envd import create_envd_app
 from capibara6_sandbox.gateway.hosts import Hosts
+from capibara6_sandbox.gateway.pages import PageGuard
 from capibara6_sandbox.host.keeper import Keeper
 
 
 def create_app(
-    keeper: Keeper, key: str, domain: str, timeout_s_max: int, other_names: Iterable[str] = ()
+    keeper: Keeper,
+    key: str,
+    domain: str,
+    timeout_s_max: int,
+    other_names: Iterable[str] = (),
+    origins: Collection[str] = (),
 ) -> Dispatcher:
     """Build the server's ASGI application.
 
@@ -21,11 +27,12 @@ def create_app(
         domain: what sandboxes report as their domain, with port.
         timeout_s_max: the longest lifetime that may be asked for; 0 for no limit.
         other_names: more host names that clients may use.
+        origins: of web pages that may use it; "*" for all.
     """
     return Dispatcher(
         keeper,
         Hosts(domain, other_names),
-        control=create_control_app(keeper, key, domain, timeout_s_max),
-        envd=create_envd_app(),
-        code_interpreter=create_code_interpreter_app(),
+        control=PageGuard(create_control_app(keeper, key, domain, timeout_s_max), origins),
+        envd=PageGuard(create_envd_app(), origins),
+        code_interpreter=PageGuard(create_code_interpreter_app(), origins),
     )

@@ -8,12 +8,14 @@ ask whether it still lives.
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import httptools
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from capibara6_http.connections import BoundedHttpProtocol
 
 _CUT: Final = "capibara6.cut"
 _DETACH: Final = "capibara6.detach"
@@ -27,10 +29,11 @@ class Detached:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    release: Callable[[], None]  # to be called at its end: gives its place back
 
 
-class CuttableHttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, whose connections an application can cut, or take over for an upgrade.
+class CuttableHttpProtocol(BoundedHttpProtocol):
+    """HTTP/1.1 within bounds; an application can cut connections, or take them over (upgrades).
 
     What a client sends behind a request for an upgrade is held until the application has decided;
     after a plain reply to such a request the connection is closed.
@@ -48,6 +51,10 @@ class CuttableHttpProtocol(HttpToolsProtocol):
         if self._held is not None:
             self._hold(data)
             return
+        super().data_received(data)
+
+    def parse(self, data: bytes) -> None:
+        """Feed the parser."""
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
@@ -55,8 +62,6 @@ class CuttableHttpProtocol(HttpToolsProtocol):
             self._held = bytearray()
             self.cycle.keep_alive = False
             self._hold(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
 
     def _hold(self, data: bytes) -> None:
         assert self._held is not None
@@ -75,7 +80,8 @@ class CuttableHttpProtocol(HttpToolsProtocol):
         if self._held:
             reader.feed_data(bytes(self._held))
         self.flow.resume_reading()
-        return Detached(reader, asyncio.StreamWriter(self.transport, protocol, reader, self.loop))
+        writer = asyncio.StreamWriter(self.transport, protocol, reader, self.loop)
+        return Detached(reader, writer, self.leave)
 
     def _cut(self) -> None:
         connection = self.transport.get_extra_info("socket")

@@ -58,8 +58,9 @@ class Dispatcher:
         if not self._hosts.knows(headers.get("host", "")):
             await _UNKNOWN_HOST(scope, receive, send)
             return
-        target = self._target(headers) or self._signer(scope) or self._holder(headers)
-        if target is None or _is_control(target, scope["path"]):
+        named = self._hosts.target(headers.get("host", ""))
+        target = named or _headed(headers) or self._signer(scope) or self._holder(headers)
+        if target is None or (named is None and _is_control(target, scope["path"])):
             await self._control(scope, receive, send)
             return
         port, sandbox_id = target
@@ -73,13 +74,6 @@ class Dispatcher:
             return
         app = self._choose(sandbox, port, headers)
         await app({**scope, "sandbox": sandbox, "port": port}, receive, send)
-
-    def _target(self, headers: Headers) -> tuple[int, str] | None:
-        sandbox_id = headers.get("e2b-sandbox-id")
-        port = headers.get("e2b-sandbox-port", str(ENVD_PORT))
-        if sandbox_id and port.isdecimal():
-            return int(port[:_DIGITS_MAX]), sandbox_id
-        return self._hosts.target(headers.get("host", ""))
 
     def _signer(self, scope: Scope) -> tuple[int, str] | None:
         query = QueryParams(scope.get("query_string", b""))
@@ -109,6 +103,15 @@ class Dispatcher:
         if port == CODE_INTERPRETER_PORT and not has_kernels:
             return previews.port_closed(sandbox.id, port, headers)
         return self._ports.get(port, previews.preview)
+
+
+def _headed(headers: Headers) -> tuple[int, str] | None:
+    """Return what headers name; where the host's name does, a page behind it cannot change it."""
+    sandbox_id = headers.get("e2b-sandbox-id")
+    port = headers.get("e2b-sandbox-port", str(ENVD_PORT))
+    if sandbox_id and port.isdecimal():
+        return int(port[:_DIGITS_MAX]), sandbox_id
+    return None
 
 
 def _is_control(target: tuple[int, str], path: str) -> bool:

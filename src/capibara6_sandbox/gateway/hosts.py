@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 PORT_MAX: Final = 65_535
+_FORM: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 _LABEL: Final = re.compile(r"^(\d{1,5})-([a-z0-9]+)\.(.+)$")
 
 
@@ -28,6 +29,8 @@ class Hosts:
 
     def knows(self, host: str) -> bool:
         """Whether a Host header names this server, or one of its sandboxes."""
+        if not _FORM.fullmatch(host):
+            return False
         name = _name(host)
         return (
             _is_address(name)

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import uvicorn
 
+from capibara6_http.connections import Bounds
 from capibara6_sandbox.gateway.certificates import Certificate
 from capibara6_sandbox.gateway.connections import CuttableHttpProtocol
 
@@ -33,16 +35,22 @@ def listen(host: str, port: int) -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Any, listener: socket.socket, certificate: Certificate | None = None
+    app: Any, listener: socket.socket, bounds: Bounds, certificate: Certificate | None = None
 ) -> AsyncIterator[None]:
     """Serve an ASGI application inside the block: HTTPS if there is a certificate, else HTTP.
+
+    Args:
+        app: the application.
+        listener: where clients come in.
+        bounds: of clients; listeners of one server share them.
+        certificate: of HTTPS.
 
     Raises:
         OSError: the certificate or its key cannot be read (ssl.SSLError among them).
     """
     config = uvicorn.Config(
         app,
-        http=CuttableHttpProtocol,
+        http=functools.partial(CuttableHttpProtocol, bounds=bounds),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -29,6 +29,7 @@ async def relay(scope: Scope, tunnel: Tunnel, head: bytes) -> None:
                 direction.cancel()
     finally:
         client.writer.close()
+        client.release()
 
 
 async def _inward(client: Detached, tunnel: Tunnel) -> None:
