@@ -26,6 +26,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     builder.add_argument("--data", type=Path, default=None, help="default: $CAPIBARA6_HOME")
     doctor = commands.add_parser("doctor", help="say which walls hold on this machine")
     doctor.add_argument("--json", action="store_true")
+    _add_attack(doctor.add_argument_group("hostile programs"))
     return made
 
 
@@ -34,6 +35,25 @@ def data_folder() -> Path:
     if os.environ.get("CAPIBARA6_HOME"):
         return Path(os.environ["CAPIBARA6_HOME"])
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "capibara6")
+
+
+def _add_attack(group: _Group) -> None:
+    group.add_argument(
+        "--attack", action="store_true", help="run programs that try to break out, and say which do"
+    )
+    group.add_argument("--template", default="base", help="whose sandboxes are attacked")
+    group.add_argument(
+        "--program", action="append", default=[], metavar="ID", help="only this one; several times"
+    )
+    group.add_argument(
+        "--elsewhere",
+        action="store_true",
+        help="attack what E2B_API_KEY and E2B_API_URL point at, not a server of its own",
+    )
+    group.add_argument(
+        "--attack-seconds", type=float, default=180, help="programs beyond are skipped by name"
+    )
+    group.add_argument("--data", type=Path, default=None, help="of templates: $CAPIBARA6_HOME")
 
 
 def _add_serve(commands: _Commands) -> None:

@@ -47,6 +47,8 @@ _log = structlog.get_logger()
 def main() -> None:
     """Run the command line."""
     arguments = parser(__doc__).parse_args()
+    if arguments.command == "doctor" and arguments.attack:
+        sys.exit(_attack(arguments))
     if arguments.command == "doctor":
         from capibara6_sandbox.doctor import report
 
@@ -59,6 +61,20 @@ def main() -> None:
     if not _KEY_FORM.match(key):
         _fail("--api-key: clients accept only keys of the form e2b_ and hex digits")
     asyncio.run(_serve(arguments, key))
+
+
+def _attack(arguments: argparse.Namespace) -> int:
+    from capibara6_sandbox.attack.command import Wishes, attack
+
+    wishes = Wishes(
+        data=arguments.data or data_folder(),
+        template=arguments.template,
+        own_server=not arguments.elsewhere,
+        only=tuple(arguments.program),
+        seconds_max=arguments.attack_seconds,
+        json=arguments.json,
+    )
+    return attack(wishes)
 
 
 def _network(arguments: argparse.Namespace, secured: "_Secured | None") -> NetworkSettings:
