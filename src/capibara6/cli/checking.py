@@ -1,6 +1,11 @@
-"""`capibara6 doctor` and `capibara6 test-connection`."""
+"""`capibara6 doctor`, with and without `--attack`, and `capibara6 test-connection`."""
 
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Final
 
 from rich.console import Console
 
@@ -10,8 +15,11 @@ from capibara6.cli.opening import opened
 from capibara6.cli.terminal import environment_language, output, print_json, visible
 from capibara6.config import load_settings
 from capibara6.execution import ConnectionReport, check_connection
+from capibara6.supervision.environment import server_environment
 from capibara6.texts import say
 
+_ATTACK: Final = ("-m", "capibara6_sandbox", "doctor", "--attack")
+_ELSEWHERE: Final = ("E2B_API_KEY", "E2B_API_URL", "E2B_SANDBOX_URL", "E2B_DOMAIN")
 _PACKAGES_SHOWN = ("numpy", "pandas", "scipy", "matplotlib", "scikit-learn", "statsmodels")
 
 
@@ -24,6 +32,25 @@ async def doctor(*, as_json: bool) -> int:
         _print_checks(output(), checks)
     works = all(check.ok for check in checks if check.needed)
     return exit_codes.OK if works else exit_codes.UNAVAILABLE
+
+
+async def attack(options: Sequence[str], *, as_json: bool) -> int:
+    """Run hostile programs; 0 if all are contained, 1 if one is not.
+
+    Another program, the sandbox server's own, does it and prints what comes of it.
+    """
+    words = [*_ATTACK, *options, *(["--json"] if as_json else [])]
+    keys = {name: os.environ[name] for name in _ELSEWHERE if name in os.environ}
+    home = str(load_settings().home)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *words, env=server_environment(os.environ, CAPIBARA6_HOME=home, **keys)
+    )
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        process.terminate()
+        await process.wait()
+        raise
 
 
 async def test_connection(*, as_json: bool) -> int:

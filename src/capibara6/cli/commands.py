@@ -138,12 +138,31 @@ def sandbox_serve(
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    attack: Annotated[
+        bool, typer.Option("--attack", help="Run hostile programs, and say which break out.")
+    ] = False,
+    template: Annotated[
+        str, typer.Option(help="With --attack: whose sandboxes are attacked.")
+    ] = "base",
+    program: Annotated[
+        list[str] | None, typer.Option(help="With --attack: only this one; several times.")
+    ] = None,
+    elsewhere: Annotated[
+        bool, typer.Option(help="With --attack: what E2B_API_KEY and E2B_API_URL point at.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Say what works here, and how to mend what does not."""
     from capibara6.cli import checking
     from capibara6.cli.running import run
 
-    run(lambda: checking.doctor(as_json=as_json), as_json)
+    if attack:
+        options = ["--template", template, *(["--elsewhere"] if elsewhere else [])]
+        options += [word for one in program or [] for word in ("--program", one)]
+        run(lambda: checking.attack(options, as_json=as_json), as_json)
+    else:
+        run(lambda: checking.doctor(as_json=as_json), as_json)
 
 
 @app.command("test-connection")

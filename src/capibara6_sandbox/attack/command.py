@@ -20,8 +20,9 @@ from capibara6_sandbox.attack.provider import (
     ProviderError,
     provider_of_environment,
 )
-from capibara6_sandbox.attack.runner import Attack, Verdict
+from capibara6_sandbox.attack.runner import Attack
 from capibara6_sandbox.attack.settings import Settings
+from capibara6_sandbox.attack.verdicts import Verdict
 
 ALL_S_MAX: Final = 180.0
 _BREACHED, _CONTAINED, _BAD_INPUT, _NO_PROVIDER = 1, 0, 2, 3
@@ -90,8 +91,7 @@ async def run_all(
 @contextlib.asynccontextmanager
 async def _scene(wishes: Wishes) -> AsyncIterator[Attack]:
     with tempfile.TemporaryDirectory(prefix="c6-attack-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # what keeps programs out shall be their walls, and no mode
+        folder = _opened(name)
         notify = _quiet if wishes.json else _progress
         async with contextlib.AsyncExitStack() as stack:
             provider = await _provider(wishes, folder, stack, notify)
@@ -100,6 +100,13 @@ async def _scene(wishes: Wishes) -> AsyncIterator[Attack]:
             settings = Settings(tuple(wishes.data.glob("templates/*/rootfs/opt/venv/bin/python*")))
             attack = Attack(provider, wishes.template, decoys, settings)
             yield await stack.enter_async_context(attack.prepared())
+
+
+def _opened(name: str) -> Path:
+    """Let everybody into a folder: what keeps programs out shall be their walls, and no mode."""
+    folder = Path(name)
+    folder.chmod(0o755)
+    return folder
 
 
 async def _provider(

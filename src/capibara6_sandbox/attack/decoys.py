@@ -14,6 +14,7 @@ from typing import Final
 
 MARK: Final = "c6-secret-"
 _BACKLOG: Final = 64
+_LOG_LINES: Final = 64
 
 
 def new_secret() -> str:
@@ -147,4 +148,31 @@ def _machine_secrets() -> dict[str, str]:
     with contextlib.suppress(OSError):
         hashes = [line.split(":")[1] for line in Path("/etc/shadow").read_text().splitlines()]
         found |= {f"password {n}": text for n, text in enumerate(hashes) if len(text) > 20}
+    found |= {"kernel log": _line_of_kernel_log(), "kernel address": _kernel_address()}
     return {name: value for name, value in found.items() if len(value) >= 16}
+
+
+def _line_of_kernel_log() -> str:
+    """Return what the kernel has logged and nobody else knows; "" if we may not know it either."""
+    try:
+        log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    lines = [""]
+    with contextlib.suppress(OSError):  # nothing more is there, or the first was lost
+        while len(lines) < _LOG_LINES:
+            lines.append(
+                os.read(log, 8192).decode(errors="replace").partition(";")[2].split("\n")[0]
+            )
+    os.close(log)
+    return max(lines, key=len)
+
+
+def _kernel_address() -> str:
+    """Return where the kernel lies in memory; "" if that is hidden from us."""
+    with contextlib.suppress(OSError), open("/proc/kallsyms") as symbols:
+        for line in symbols:
+            address, _, name = line.split()[:3]
+            if name == "_text" and address.strip("0"):
+                return address
+    return ""

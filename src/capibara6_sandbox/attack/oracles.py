@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ class Ceilings:
     memory_bytes: int = 0
     cpus: float = 0
     disk_bytes: int = 0
+    inodes: int = 0
 
 
 @dataclass(slots=True)
@@ -213,6 +215,26 @@ def _disk(scene: Scene, _: str) -> Iterator[str]:
             yield f"{used >> 20} MiB on the disk, of {allowed >> 20} allowed"
 
 
+def _inodes(scene: Scene, _: str) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        held = os.statvfs(f"/proc/{scene.insides.agent}/root")
+        allowed = scene.ceilings.inodes
+        if allowed and held.f_files - held.f_ffree > allowed * 1.1:
+            yield f"{held.f_files - held.f_ffree} files, of {allowed} allowed"
+
+
+def _open_files(scene: Scene, limit: str) -> Iterator[str]:
+    held = Counter(pid for pid, _ in scene.insides.descriptors())
+    yield from (f"process {pid} holds {n} files" for pid, n in held.items() if n > int(limit))
+
+
+def _locked(scene: Scene, limit: str) -> Iterator[str]:
+    for pid in scene.insides.processes():
+        locked_kb = int(insides.status(pid).get("VmLck", "0 kB").split()[0])
+        if locked_kb * 1024 > int(limit):
+            yield f"process {pid} has locked {locked_kb} kB of memory"
+
+
 def _keys(scene: Scene, _: str) -> Iterator[str]:
     base = _uid_base(scene.insides.agent)
     lines = Path("/proc/key-users").read_text().splitlines()
@@ -223,7 +245,7 @@ def _keys(scene: Scene, _: str) -> Iterator[str]:
 
 
 def _elsewhere(_: Scene, __: str) -> Iterator[str]:
-    """Judged by the runner, which starts another sandbox for it."""
+    """Judged by the runner, which asks the server for it."""
     yield from ()
 
 
@@ -238,16 +260,20 @@ def _agent(scene: Scene, _: str) -> Iterator[str]:
 
 ORACLES: Final[dict[str, Oracle]] = {
     "agent": _agent,
+    "answers": _elsewhere,
     "descriptor": _descriptor,
     "device": _device,
     "disk": _disk,
     "fresh": _elsewhere,
     "gained": _gained,
+    "inodes": _inodes,
     "keys": _keys,
     "limits": _limits,
+    "locked": _locked,
     "memory": _memory,
     "mounts": _mounts,
     "namespaces": _namespaces,
+    "open-files": _open_files,
     "personality": _personality,
     "processes": _processes,
     "processor": _processor,

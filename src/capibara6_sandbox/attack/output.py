@@ -1,5 +1,6 @@
 """What a program sends: kept in part, searched in whole, counted, never believed."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,7 +18,7 @@ class Output:
     search: Callable[[str], list[str]]  # for secrets
     characters: int = 0
     head: str = ""
-    held: bool = False
+    held: asyncio.Event = field(default_factory=asyncio.Event)
     leaks: set[str] = field(default_factory=set)
     _tail: str = ""
 
@@ -28,7 +29,8 @@ class Output:
             self.head += text[: _KEPT_CHARACTERS - len(self.head)]
         together = self._tail + text
         self.leaks.update(self.search(together))
-        self.held = self.held or HELD in together
+        if HELD in together:
+            self.held.set()
         self._tail = together[-_OVERLAP_CHARACTERS:]
 
     @property

@@ -1,4 +1,4 @@
-"""The hostile programs: what each tries, and by what it is judged. They are data, one file a topic."""
+"""The hostile programs: what each tries, and what judges it. They are data, one file a topic."""
 
 import re
 import tomllib

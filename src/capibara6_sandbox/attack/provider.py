@@ -111,7 +111,7 @@ class OwnServer:
             async with asyncio.timeout(_STARTED_S_MAX):
                 while not self._state.exists():
                     if self._process.returncode is not None:
-                        raise ProviderError(f"The sandbox server cannot start here: {self._tail()}")
+                        raise ProviderError(f"There is nothing to attack. {self._tail(6)}")
                     self._notify(self._tail())
                     await asyncio.sleep(0.1)
         except TimeoutError:
@@ -125,9 +125,9 @@ class OwnServer:
             tuple(state["degraded"]),
         )
 
-    def _tail(self) -> str:
-        lines = self._log.read_text(errors="replace")[-_LOG_BYTES:].strip().splitlines()
-        return lines[-1] if lines else ""
+    def _tail(self, lines: int = 1) -> str:
+        text = self._log.read_text(errors="replace")[-_LOG_BYTES:].strip()
+        return "\n".join(text.splitlines()[-lines:])
 
     async def __aexit__(
         self,

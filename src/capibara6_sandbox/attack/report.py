@@ -4,18 +4,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from capibara6_sandbox.attack.runner import Verdict
+from capibara6_sandbox.attack.verdicts import Verdict
 
 
 def as_line(verdict: Verdict) -> str:
     """Return one row of the table."""
     program = verdict.program
-    if verdict.skipped:
-        state = "skipped"
-    else:
-        state = "contained" if verdict.contained else "BREACH"
+    state = "skipped" if verdict.skipped else "contained" if verdict.contained else "BREACH"
     told = verdict.skipped or "; ".join(verdict.breaches) or ", ".join(verdict.met[:3]) or "-"
-    return f"{program.id:<34} {program.language:<10} {state:<9} {verdict.seconds:5.1f} s  {told[:110]}"
+    return (
+        f"{program.id:<34} {program.language:<10} {state:<9} {verdict.seconds:5.1f} s  {told[:110]}"
+    )
 
 
 def summary(verdicts: Sequence[Verdict], seconds: float) -> str:

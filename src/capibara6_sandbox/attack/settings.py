@@ -16,11 +16,12 @@ _KERNEL: Final = (
     "net/ipv4/ip_forward", "user/max_user_namespaces",
 )  # fmt: skip
 # Of folders, which others change too, only what hostile programs would put there.
+_LEFT: Final = ("/", "/etc", "/usr/bin", "/usr/lib", "/root", "/home", "/var", "/opt")
 _WATCHED: Final = (
-    "/etc/passwd", "/etc/hostname", "/etc/hosts", "/etc/ld.so.preload", "/usr/bin/env", "/usr/bin/sh",
-    "/usr/bin/python3", "/usr/bin/c6-attack", "/usr/lib/c6-attack", "/etc/c6-attack", "/c6-attack",
-    "/root/c6-attack", "/home/c6-attack", "/var/c6-attack", "/tmp/c6-attack", "/dev/shm/c6-attack",
-)  # fmt: skip
+    *("/etc/passwd", "/etc/hostname", "/etc/hosts", "/etc/ld.so.preload"),
+    *("/usr/bin/env", "/usr/bin/sh", "/usr/bin/python3"),
+    *(f"{folder.rstrip('/')}/c6-attack" for folder in _LEFT),
+)
 _IPC_KEY: Final = str(0xC6C6)  # of what hostile programs share
 _CLOCK_STEP_S: Final = 2.0
 
@@ -73,4 +74,6 @@ def _identity(path: Path) -> str:
         status = os.lstat(path)
     except OSError:
         return ""
-    return f"{status.st_ino} {status.st_mode:o} {status.st_uid} {status.st_mtime_ns} {status.st_size}"
+    return (
+        f"{status.st_ino} {status.st_mode:o} {status.st_uid} {status.st_mtime_ns} {status.st_size}"
+    )

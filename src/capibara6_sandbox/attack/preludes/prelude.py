@@ -63,7 +63,9 @@ def write(path, text):
 
 def others():
     """Return the ids of all processes in sight but this one."""
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal() and name != str(os.getpid())]
+    return [
+        int(name) for name in os.listdir("/proc") if name.isdecimal() and name != str(os.getpid())
+    ]
 
 
 def hold():
