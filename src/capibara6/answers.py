@@ -39,6 +39,7 @@ def execution_of(program: Program, request: Request, route: Route) -> ExecutionR
         template=request.template or route.template,
         timeout_s=request.timeout_s,
         files={file.path: file.content for file in request.files},
+        task=route.task,
     )
 
 

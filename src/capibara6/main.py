@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from capibara6.codegen.tiers import ModelTier
     from capibara6.execution import E2BExecutor, Provider
     from capibara6.store import Store
+    from capibara6.tuning import Tuner
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +150,7 @@ async def _join(
     from capibara6.monitoring import EventBus, MetricsListener
     from capibara6.repair.informed import InformedDiagnosis
     from capibara6.store import Store
+    from capibara6.tuning import TunedExecutor
     from capibara6.validation.validator import ProgramValidator
 
     store = await Store.open(settings.database, settings.home)
@@ -160,13 +162,14 @@ async def _join(
     stack.push_async_callback(stock.close)
     metrics = MetricsListener()
     router, learners = await _router(settings, models, store)
+    tuner = await _tuner(settings, store)
     pipeline = Pipeline(
         router=router,
         writers=_writers(models),
         validator=ProgramValidator(),
-        executor=executor,
+        executor=TunedExecutor(executor, tuner),
         diagnose=InformedDiagnosis(stock),
-        sinks=[EventBus([*_recorders(store), *learners, metrics])],
+        sinks=[EventBus([*_recorders(store, tuner), *learners, metrics])],
         attempts_max=settings.limits.repair_attempts_max,
         spare_writers=_spare_writers(settings, models),
     )
@@ -202,12 +205,24 @@ async def _router(
     return router, [OutcomeListener(store.outcomes, learner)]
 
 
-def _recorders(store: "Store") -> list[EventSink]:
+async def _tuner(settings: Settings, store: "Store") -> "Tuner":
+    """The limits of tasks; without what was learnt where that cannot be read."""
+    from capibara6.tuning import Tuner
+
+    tuner = Tuner(store.usage, store.pins, settings.templates, settings.tuning)
+    try:
+        await tuner.refresh()
+    except Exception:
+        log.exception("the limits that tasks need cannot be learnt; their templates' own hold")
+    return tuner
+
+
+def _recorders(store: "Store", tuner: "Tuner") -> list[EventSink]:
     """The listeners that write; the store first, since what the others write refers to it."""
     from capibara6.ace import LessonListener
     from capibara6.tuning import UsageListener
 
-    return [store.events, LessonListener(store.lessons), UsageListener(store.usage)]
+    return [store.events, LessonListener(store.lessons), UsageListener(store.usage, tuner=tuner)]
 
 
 def _provider_source(

@@ -16,6 +16,7 @@ from capibara6.domain.executions import (
     ExecutionRequest,
     ExecutionResult,
     OutputChunk,
+    Repeating,
     ResultItem,
     SandboxReady,
 )
@@ -152,8 +153,10 @@ class Pipeline:
         async with closed_after(items):
             async for item in items:
                 match item:
-                    case SandboxReady(sandbox_id, template):
-                        yield ev.ExecutionStarted(run_id, number, sandbox_id, template)
+                    case SandboxReady(sandbox_id, template, grant):
+                        yield ev.ExecutionStarted(run_id, number, sandbox_id, template, grant)
+                    case Repeating():
+                        yield ev.ExecutionRepeated(run_id, number, item)
                     case OutputChunk():
                         yield ev.Output(run_id, number, item)
                     case ResultItem():

@@ -88,6 +88,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "Output (sandbox {sandbox_id}, template {template})",
         "es": "Salida (entorno aislado {sandbox_id}, plantilla {template})",
     },
+    "repeated": {
+        "en": "{error}: repeated with the template's own limits",
+        "es": "{error}: se repite con los límites propios de la plantilla",
+    },
     "chart": {"en": "[chart: {mime}]", "es": "[gráfico: {mime}]"},
     "table": {"en": "Table", "es": "Tabla"},
     "more_rows": {

@@ -62,16 +62,15 @@ class Narrator:
             case ev.Validated() if event.findings:
                 self._show_findings(event)
             case ev.ExecutionStarted():
-                fields = {"sandbox_id": event.sandbox_id, "template": event.template}
-                self._heading("output", **fields)
+                self._show_start(event)
             case ev.Output():
                 self._show_output(event.chunk.text, is_error=event.chunk.stream == "stderr")
             case ev.ResultShown():
                 self._show_result(event.item)
             case ev.ExecutionFinished():
                 self._show_end(event.result)
-            case ev.RepairStarted():
-                self._show_repair(event)
+            case ev.RepairStarted() | ev.ExecutionRepeated():
+                self._show_next(event)
             case ev.RunFinished():
                 self._show_answer(event)
 
@@ -97,6 +96,18 @@ class Narrator:
         for finding in event.findings:
             text = say("finding", self.language, line=finding.line, message=finding.message)
             self._line(f"  {visible(text)}", "yellow")
+
+    def _show_start(self, event: ev.ExecutionStarted) -> None:
+        self._heading("output", sandbox_id=event.sandbox_id, template=event.template)
+        if event.grant:
+            self._line(f"  · {event.grant.reason}", "dim")
+
+    def _show_next(self, event: ev.RepairStarted | ev.ExecutionRepeated) -> None:
+        if isinstance(event, ev.RepairStarted):
+            self._show_repair(event)
+        else:
+            self._end_line()
+            self._heading("repeated", error=event.limit.error_name)
 
     def _show_output(self, text: str, *, is_error: bool) -> None:
         shown = visible(text)

@@ -11,6 +11,7 @@ from capibara6.config.sections import (
     Router,
     Template,
     Tier,
+    Tuning,
 )
 from capibara6.config.settings import Settings, require_keys_off_loopback
 
@@ -25,6 +26,7 @@ __all__ = [
     "Settings",
     "Template",
     "Tier",
+    "Tuning",
     "load_settings",
     "require_keys_off_loopback",
 ]

@@ -111,6 +111,14 @@ class Router(Section):
     quality: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]  # 1: success alone counts
 
 
+class Tuning(Section):
+    """Limits that follow what a task's runs have used."""
+
+    limits: Literal["on", "off"]  # off: the template's own, but for those that are pinned
+    memory_floor_mib: Annotated[int, Field(ge=16, le=1024 * 1024)]
+    timeout_floor_s: Timeout
+
+
 class Limits(Section):
     """What a request may bring and what a run may leave."""
 

@@ -26,6 +26,7 @@ from capibara6.config.sections import (
     Router,
     Template,
     Tier,
+    Tuning,
 )
 from capibara6.errors import ConfigurationError, MissingKeyError, UnknownTierError
 
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     templates: dict[Name, Template]
     tiers: dict[Name, Tier]  # cheapest first
     router: Router
+    tuning: Tuning
     limits: Limits
     mail: Mail | None = None
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # who may use the platform

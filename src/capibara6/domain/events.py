@@ -1,13 +1,14 @@
 """What happens during a run, as it happens. Learners, monitoring and the store listen to these.
 
 Order within one run: RunStarted, Routed?, then per attempt ProgramChunk*, ProgramWritten?,
-Validated?, ExecutionStarted?, Output*, ResultShown*, ExecutionFinished?, RepairStarted?, and last
-RunFinished. A program of the user's own is neither routed nor validated.
+Validated?, ExecutionStarted?, Output*, ResultShown*, ExecutionRepeated? with more of these,
+ExecutionFinished?, RepairStarted?, and last RunFinished. A program of the user's own is neither
+routed nor validated.
 """
 
 from dataclasses import dataclass
 
-from capibara6.domain.executions import ExecutionResult, OutputChunk, ResultItem
+from capibara6.domain.executions import ExecutionResult, Grant, OutputChunk, Repeating, ResultItem
 from capibara6.domain.programs import Diagnosis, Finding, Program
 from capibara6.domain.requests import Request, Route
 
@@ -64,6 +65,7 @@ class ExecutionStarted(Event):
     attempt: int
     sandbox_id: str
     template: str
+    grant: Grant | None = None  # None: the template's limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,14 @@ class ResultShown(Event):
 
     attempt: int
     item: ResultItem
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRepeated(Event):
+    """The program met a limit that was set from usage, and runs again with its template's."""
+
+    attempt: int
+    limit: Repeating
 
 
 @dataclass(frozen=True, slots=True)

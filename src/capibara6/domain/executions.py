@@ -14,6 +14,17 @@ class ExecutionRequest:
     timeout_s: float | None = None  # None: the template's
     env: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)  # path inside the sandbox -> content
+    task: str = ""  # as routed; "": a program of the user's own
+    memory_bytes: int | None = None  # None: the template's
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The limits of one run, as its task has needed them."""
+
+    memory_bytes: int | None  # None: the template's
+    timeout_s: float | None
+    reason: str  # for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,16 @@ class SandboxReady:
 
     sandbox_id: str
     template: str
+    grant: Grant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeating:
+    """The program met a limit below its template's and runs again, in a new sandbox, with that."""
+
+    error_name: str  # "OutOfMemory" | "Timeout"
+    memory_bytes: int | None  # that it was granted; None: the template's
+    timeout_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +81,9 @@ class Usage:
     wall_s: float = 0.0
     cpu_s: float | None = None  # None: the provider does not say
     memory_peak_bytes: int | None = None
+    disk_peak_bytes: int | None = None
+    output_bytes: int | None = None
+    first_error: str = ""  # "OutOfMemory" | "Timeout": of a first attempt with less granted
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from capibara6.domain.executions import (
     ExecutionRequest,
     ExecutionResult,
     OutputChunk,
+    Repeating,
     ResultItem,
     SandboxReady,
 )
@@ -56,7 +57,7 @@ class Executor(Protocol):
 
     def execute(
         self, request: ExecutionRequest
-    ) -> AsyncIterator[SandboxReady | OutputChunk | ResultItem | ExecutionResult]:
+    ) -> AsyncIterator[SandboxReady | OutputChunk | ResultItem | Repeating | ExecutionResult]:
         """Create a sandbox, run, collect, kill. The last item is the ExecutionResult.
 
         Closing the iterator early interrupts the program and kills the sandbox.

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from e2b.sandbox.filesystem.filesystem import AsyncWriteEntry
@@ -29,7 +29,9 @@ from capibara6.execution.providers import Provider, ProviderSource, configured_p
 from capibara6.execution.results import figures
 
 GRACE_S = 60  # a sandbox outlives its program's timeout by this, for input and artefacts
+MEMORY_LABEL: Final = "capibara6.memoryMB"  # metadata; at most what the template has
 _KILL_TIMEOUT_S = 10.0
+_MIB = 1024 * 1024
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -72,7 +74,7 @@ class E2BExecutor:
         """
         timeout_s = check_request(request, self._settings)
         provider = await self._find_provider()
-        sandbox = await self._create(provider, request.template, timeout_s)
+        sandbox = await self._create(provider, request, timeout_s)
         try:
             yield SandboxReady(sandbox.sandbox_id, request.template)
             with using(provider, sandbox.sandbox_id):
@@ -84,14 +86,17 @@ class E2BExecutor:
         finally:
             await self._detached(self._kill(sandbox))
 
-    async def _create(self, provider: Provider, template: str, timeout_s: float) -> AsyncSandbox:
+    async def _create(
+        self, provider: Provider, request: ExecutionRequest, timeout_s: float
+    ) -> AsyncSandbox:
+        template = request.template
         presets = set(self._settings.templates)
         lifetime_s = min(math.ceil(timeout_s) + GRACE_S, TIMEOUT_S_MAX)
         creation: asyncio.Task[AsyncSandbox] = asyncio.create_task(
             AsyncSandbox.create(
                 provider.template(template, presets),
                 timeout=lifetime_s,
-                metadata={"created_by": "capibara6", "template": template},
+                metadata=_metadata(request),
                 allow_internet_access=False,
                 **provider.options,
             )
@@ -149,11 +154,25 @@ class E2BExecutor:
             results=results,
             error=outcome.error,
             artefacts=_joined(collected.artefacts, figures(results)),
-            usage=Usage(outcome.wall_s, measured.cpu_s, measured.memory_peak_bytes),
+            usage=Usage(
+                wall_s=outcome.wall_s,
+                cpu_s=measured.cpu_s,
+                memory_peak_bytes=measured.memory_peak_bytes,
+                disk_peak_bytes=measured.disk_peak_bytes,
+                output_bytes=outcome.shown_bytes,
+            ),
             sandbox_id=sandbox.sandbox_id,
             template=request.template,
             truncated=outcome.stdout.truncated or outcome.stderr.truncated or bool(collected.left),
         )
+
+
+def _metadata(request: ExecutionRequest) -> dict[str, str]:
+    """What the sandbox is labelled with; our own server heeds the memory limit, E2B's does not."""
+    labels = {"created_by": "capibara6", "template": request.template}
+    if request.memory_bytes is not None:
+        labels[MEMORY_LABEL] = str(math.ceil(request.memory_bytes / _MIB))
+    return labels
 
 
 async def _prepare(sandbox: AsyncSandbox, request: ExecutionRequest) -> Listing:

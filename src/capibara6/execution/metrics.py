@@ -1,5 +1,6 @@
 """What a sandbox used, as the provider's metrics endpoint tells it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """CPU time and peak memory of a sandbox; None where the provider does not say."""
+    """CPU time, peak memory and disk of a sandbox; None where the provider does not say."""
 
     cpu_s: float | None = None
     memory_peak_bytes: int | None = None
+    disk_peak_bytes: int | None = None
 
 
 class MetricsReader:
@@ -61,11 +63,21 @@ class MetricsReader:
 
 def _summary(samples: list[Any]) -> Measured:
     valid = [sample for sample in samples if isinstance(sample, dict)]
-    cpu = [_number(sample.get("cpuSeconds")) for sample in valid]
     memory = [_number(sample.get("memPeak")) or _number(sample.get("memUsed")) for sample in valid]
-    cpu_known = [value for value in cpu if value is not None]
-    memory_known = [value for value in memory if value is not None]
-    return Measured(max(cpu_known, default=None), int(max(memory_known)) if memory_known else None)
+    return Measured(
+        _most(_number(sample.get("cpuSeconds")) for sample in valid),
+        _most_bytes(memory),
+        _most_bytes(_number(sample.get("diskUsed")) for sample in valid),
+    )
+
+
+def _most(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _most_bytes(values: Iterable[float | None]) -> int | None:
+    most = _most(values)
+    return None if most is None else int(most)
 
 
 def _number(value: Any) -> float | None:

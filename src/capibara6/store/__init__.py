@@ -10,12 +10,13 @@ from capibara6.store.events import EventStore, execution_id, utc_now
 from capibara6.store.executions import Executions
 from capibara6.store.in_progress import InProgress
 from capibara6.store.interruptions import say_interrupted
-from capibara6.store.learning import Lessons, UsageSamples
+from capibara6.store.learning import Lessons
 from capibara6.store.records import (
     ArtefactRecord,
     ExecutionFilter,
     ExecutionRecord,
     Lesson,
+    LimitPin,
     Page,
     RunRecord,
     Stats,
@@ -25,6 +26,7 @@ from capibara6.store.records import (
 )
 from capibara6.store.runs import Runs
 from capibara6.store.tier_outcomes import TierOutcomes
+from capibara6.store.usage import LimitPins, UsageSamples
 
 __all__ = [
     "ArtefactRecord",
@@ -34,6 +36,8 @@ __all__ = [
     "Executions",
     "Lesson",
     "Lessons",
+    "LimitPin",
+    "LimitPins",
     "Page",
     "RunRecord",
     "Runs",
@@ -59,6 +63,7 @@ class Store:
         executions: programs that ran, figures about them, their artefacts.
         lessons: raw material of ACE.
         usage: raw material of tuning.
+        pins: limits that somebody set over it.
         outcomes: raw material of the router.
     """
 
@@ -76,6 +81,7 @@ class Store:
         self.executions = Executions(database)
         self.lessons = Lessons(database)
         self.usage = UsageSamples(database)
+        self.pins = LimitPins(database)
         self.outcomes = TierOutcomes(database)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Raw material of the learners: lessons from repairs, samples of usage."""
+"""Raw material of ACE: lessons from repairs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -6,12 +6,11 @@ from dataclasses import asdict
 from sqlalchemy import insert, select
 
 from capibara6.store.database import Database
-from capibara6.store.records import Lesson, UsageSample
-from capibara6.store.tables import lessons, usage_samples
+from capibara6.store.records import Lesson
+from capibara6.store.tables import lessons
 from capibara6.store.texts import storable, storable_name
 
 _LESSON_NAMES = ("task", "template", "kind", "failed_origin", "repaired_origin")
-_SAMPLE_NAMES = ("task", "template", "error_name")
 
 
 class Lessons:
@@ -36,31 +35,6 @@ class Lessons:
             query = query.where(lessons.c.kind == kind)
         async with self._database.read() as connection:
             return tuple(Lesson(**row._mapping) for row in await connection.execute(query))
-
-
-class UsageSamples:
-    """What executions used."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def add(self, sample: UsageSample) -> None:
-        """Store one sample."""
-        async with self._database.write() as connection:
-            await connection.execute(insert(usage_samples), _cleaned(asdict(sample), _SAMPLE_NAMES))
-
-    async def list(
-        self, *, template: str | None = None, task: str | None = None, limit: int = 1000
-    ) -> tuple[UsageSample, ...]:
-        """Return samples, newest first."""
-        columns = [column for column in usage_samples.c if column.name != "id"]
-        query = select(*columns).order_by(usage_samples.c.id.desc()).limit(limit)
-        if template is not None:
-            query = query.where(usage_samples.c.template == template)
-        if task is not None:
-            query = query.where(usage_samples.c.task == task)
-        async with self._database.read() as connection:
-            return tuple(UsageSample(**row._mapping) for row in await connection.execute(query))
 
 
 def _cleaned(row: dict[str, object], names: Sequence[str]) -> dict[str, object]:

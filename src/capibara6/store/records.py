@@ -163,6 +163,20 @@ class UsageSample:
     cpu_s: float | None
     memory_peak_bytes: int | None
     error_name: str  # "" when it succeeded; "OutOfMemory", "Timeout" say that a limit was too low
+    disk_peak_bytes: int | None = None
+    output_bytes: int | None = None
+    first_error: str = ""  # of a first attempt, which was granted less; the rest is the second's
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPin:
+    """Limits of a task that somebody has set; None: the template's."""
+
+    template: str
+    task: str
+    memory_bytes: int | None
+    timeout_s: float | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,20 @@ usage_samples = Table(
     Column("cpu_s", Float),
     Column("memory_peak_bytes", BigInteger),
     Column("error_name", String(255), nullable=False),  # "" when it succeeded
+    Column("disk_peak_bytes", BigInteger),
+    Column("output_bytes", BigInteger),
+    Column("first_error", String(255), nullable=False, server_default=""),
     Index(None, "template", "task"),
+)
+
+limit_pins = Table(
+    "limit_pins",
+    metadata,
+    Column("template", String(255), primary_key=True),
+    Column("task", String(64), primary_key=True),
+    Column("memory_bytes", BigInteger),
+    Column("timeout_s", Float),
+    Column("at", UtcDateTime, nullable=False),
 )
 
 tier_outcomes = Table(

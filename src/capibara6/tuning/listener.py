@@ -6,15 +6,26 @@ from datetime import UTC, datetime
 from capibara6.domain.events import Event, ExecutionFinished, Routed, RunFinished
 from capibara6.domain.executions import ExecutionResult
 from capibara6.store import UsageSample, UsageSamples
+from capibara6.tuning.tuner import Tuner
 
 
 class UsageListener:
-    """Stores one sample for each execution."""
+    """Stores one sample for each execution.
+
+    Args:
+        samples: where they are stored.
+        clock: for the time of a sample.
+        tuner: learns from them at once; None: nobody does.
+    """
 
     def __init__(
-        self, samples: UsageSamples, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        samples: UsageSamples,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tuner: Tuner | None = None,
     ) -> None:
         self._samples = samples
+        self._tuner = tuner
         self._clock = clock
         self._tasks: dict[str, str] = {}  # by run
 
@@ -40,5 +51,10 @@ class UsageListener:
                 cpu_s=usage.cpu_s,
                 memory_peak_bytes=usage.memory_peak_bytes,
                 error_name=result.error.name if result.error else "",
+                disk_peak_bytes=usage.disk_peak_bytes,
+                output_bytes=usage.output_bytes,
+                first_error=usage.first_error,
             )
         )
+        if self._tuner is not None:
+            await self._tuner.refresh()
