@@ -313,3 +313,47 @@ def test_hogs_of_the_processor_leave_room_to_kill_them(sandbox: Sandbox) -> None
     assert sandbox.commands.run("echo alive").stdout == "alive\n"
     assert hog.kill() is True
     assert "while" not in sandbox.commands.run("ps -eo args || cat /proc/*/cmdline").stdout
+
+
+def test_a_label_lowers_the_memory_of_one_sandbox(server: SandboxServer) -> None:
+    """Also where a ready one of the pool is given away, and after the next one is not labelled."""
+    less = Sandbox.create(
+        "data_analysis", timeout=120, metadata={"capibara6.memoryMB": "200"}, **server.sdk
+    )
+    more = Sandbox.create("data_analysis", timeout=120, **server.sdk)
+    try:
+        bounded = not any("no cgroups" in line for line in server.log_lines)
+        assert less.get_info().memory_mb == (200 if bounded else 1024)
+        assert more.get_info().memory_mb == 1024
+        taking = "taken = bytearray(400 * 1024 * 1024)\nlen(taken)"
+        assert more.run_code(taking).text == str(400 * MIB)
+        execution = less.run_code(taking)
+        if bounded:
+            assert execution.error
+            assert execution.error.name == "OutOfMemory"
+            assert "200 MiB" in execution.error.value
+        else:
+            assert execution.text == str(400 * MIB)
+    finally:
+        less.kill()
+        more.kill()
+
+
+@pytest.mark.parametrize(
+    ("label", "problem"), [("many", "number of MiB"), ("-5", "number of MiB"), ("8", "at least 32")]
+)
+def test_a_label_that_says_no_memory_is_refused(
+    server: SandboxServer, label: str, problem: str
+) -> None:
+    with pytest.raises(SandboxException, match=problem):
+        Sandbox.create("base", metadata={"capibara6.memoryMB": label}, **server.sdk)
+
+
+def test_a_label_beyond_the_template_gets_the_templates_memory(server: SandboxServer) -> None:
+    sandbox = Sandbox.create(
+        "base", timeout=60, metadata={"capibara6.memoryMB": "999999"}, **server.sdk
+    )
+    try:
+        assert sandbox.get_info().memory_mb == 512
+    finally:
+        sandbox.kill()

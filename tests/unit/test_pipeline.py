@@ -68,7 +68,7 @@ async def test_files_and_limits_reach_the_sandbox():
     await collect(pipeline([ScriptedWriter("fast", "p")], executor).run(question(files=[file])))
 
     assert executor.requests == [
-        ExecutionRequest("p", "python", "default", None, {}, {"/home/user/a.csv": b"x\n1\n"})
+        ExecutionRequest("p", files={"/home/user/a.csv": b"x\n1\n"}, task="describe")
     ]
 
 

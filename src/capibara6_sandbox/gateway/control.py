@@ -27,6 +27,7 @@ from capibara6_sandbox.gateway.listing import (
     select_sandboxes,
 )
 from capibara6_sandbox.gateway.logs import LogCalls
+from capibara6_sandbox.gateway.memory_label import with_label
 from capibara6_sandbox.gateway.metrics import MetricCalls
 from capibara6_sandbox.gateway.network_calls import (
     NetworkCalls,
@@ -40,7 +41,7 @@ from capibara6_sandbox.gateway.volumes import VolumeCalls, resolve_mounts
 from capibara6_sandbox.host import sandbox as host
 from capibara6_sandbox.host.copies import Copies, Origin
 from capibara6_sandbox.host.keeper import Keeper
-from capibara6_sandbox.templates.catalog import TEMPLATES
+from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
 TEAM_ID: Final = "00000000-0000-0000-0000-000000000001"
 ENV_BYTES_MAX: Final = 60_000  # with our own, they fit into one packet to the agent
@@ -140,7 +141,7 @@ class Control:
         sandbox = await self._copies.start(
             origin,
             host.Request(
-                template=origin.template,
+                template=self._sized(origin.template, body),
                 timeout_s=body.timeout,
                 metadata=body.metadata or {},
                 env=env,
@@ -157,6 +158,11 @@ class Control:
         )
         self._keeper.workshop.note_use(origin.template.name)
         return handle(sandbox, self._domain)
+
+    def _sized(self, template: Template, body: NewSandbox) -> Template:
+        """With the memory that was asked for, where memory can be bounded one by one."""
+        sized = with_label(template, body.metadata or {})
+        return sized if self._keeper.foundry.bounds_memory else template
 
     def _find_origin(self, name: str) -> Origin:
         """Return the template or snapshot that a client names, and the variables it brings."""

@@ -259,6 +259,11 @@ class Foundry:
             machine.control.set_environment(machine.variables | dict(own))
         outlets.apply(key, policy)
 
+    @property
+    def bounds_memory(self) -> bool:
+        """Whether a sandbox's memory can be bounded as a whole, also once it has started."""
+        return self._cgroups is not None
+
     def _create_cgroup(self, blueprint: Blueprint) -> Cgroup | None:
         if self._cgroups is None:
             return None

@@ -161,6 +161,7 @@ class Keeper:
             self._creating -= 1
         sandbox.assign(request)
         try:
+            sandbox.machine.resize(request.template)
             await sandbox.mount_volumes(self.foundry.volumes)
             await self.foundry.apply_policy(sandbox.machine, request.policy, sandbox.env)
         except BaseException:

@@ -11,6 +11,7 @@ import signal
 import socket
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroups import Cgroup
 from capibara6_sandbox.isolation.limits import CgroupUsage
 from capibara6_sandbox.isolation.trust import VARIABLES
+from capibara6_sandbox.templates.catalog import Template
 
 
 class Machine:
@@ -111,6 +113,20 @@ class Machine:
     def agent_pidfd(self) -> int:
         """Whose namespaces its kernels join."""
         return self._nested_agent if self._nested_agent >= 0 else self._pidfd
+
+    def resize(self, template: Template) -> None:
+        """Take the limits of a template that differs from its own in them at most.
+
+        Raises:
+            StartError: the kernel refused one.
+        """
+        if self.cgroup is None or template.limits == self.blueprint.template.limits:
+            return
+        try:
+            self.cgroup.set_limits(template.limits)
+        except OSError as cause:
+            raise StartError(f"The sandbox's limits cannot be set: {cause}") from None
+        self.blueprint = replace(self.blueprint, template=template)
 
     @property
     def rlimits(self) -> list[tuple[int, int]]:
