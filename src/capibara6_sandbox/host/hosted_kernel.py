@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 from dataclasses import dataclass
 
 from capibara6_sandbox.host.kernel_gate import KernelGate
@@ -22,6 +23,11 @@ class HostedKernel:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             return process_id(self.pidfd)
         return 0
+
+    def kill(self) -> None:
+        """End the process, if it has not ended."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def close(self) -> None:
         """Forget the process; the gate closes itself."""

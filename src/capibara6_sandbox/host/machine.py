@@ -222,6 +222,8 @@ class Machine:
     async def kill(self) -> None:
         """End every process, and give everything back. Idempotent."""
         if self._pidfd >= 0:
+            for kernel in self.kernels.values():
+                kernel.kill()  # a large process, which can end while the agent does
             self.send_signal(signal.SIGKILL)
             self.thaw()  # only now, so that nothing runs once more; frozen, it could not end
             await self.ended.wait()

@@ -24,11 +24,12 @@ from typing import Any, Final, NoReturn
 
 from capibara6_guest import python_display, python_fork, python_kernel
 from capibara6_sandbox.isolation import identity, linux, seccomp
-from capibara6_sandbox.zygote import children, holes, pages
+from capibara6_sandbox.zygote import arenas, children, holes, mappings, pages
 from capibara6_sandbox.zygote.channel import Channel
 
 CHANNEL_FD: Final = 3
 FONT_CACHE: Final = "/opt/matplotlib"
+ARENAS: Final = 160  # a megabyte each; the stack takes some 130, and what is left over goes back
 _JOINED = sum(linux.NAMESPACES.values()) & ~linux.CLONE_NEWPID
 
 
@@ -53,14 +54,15 @@ class KernelZygote:
 
     def __init__(self, preload: list[str]) -> None:
         self._connection = python_kernel.Connection()
-        # The shell comes first: some libraries ask at their import whether there is one.
-        self._shell = python_display.prepare_shell(self._connection.publish)
-        for module in preload:
-            importlib.import_module(module)
-        python_fork.warm(self._shell)
-        python_fork.after_fork(self._shell)
-        python_kernel.rehearse()
-        python_kernel.rehearse()
+        with arenas.side_by_side(ARENAS):
+            # The shell comes first: some libraries ask at their import whether there is one.
+            self._shell = python_display.prepare_shell(self._connection.publish)
+            for module in preload:
+                importlib.import_module(module)
+            python_fork.warm(self._shell)
+            python_fork.after_fork(self._shell)
+            python_kernel.rehearse()
+            python_kernel.rehearse()
         self._filter = seccomp.build_filter(asks_for_setns=True)
         self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         sys.path = [entry for entry in sys.path if not entry.startswith("/opt/capibara6")]
@@ -68,6 +70,7 @@ class KernelZygote:
         gc.collect()
         holes.fill()
         gc.freeze()
+        mappings.merge()
         pages.gather()
 
     def handle(self, message: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
