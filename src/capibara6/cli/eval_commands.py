@@ -52,3 +52,24 @@ def limits(
     from capibara6.cli.running import run
 
     run(lambda: evaluating.limits(file, as_json=as_json), as_json)
+
+
+@eval_app.command("playbook")
+def playbook(
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="Memory and queries.")],
+    as_json: AsJson = False,
+) -> None:
+    """Measure whether a playbook finds the cases that queries are about."""
+    from capibara6.cli import evaluating_lessons
+    from capibara6.cli.running import run
+
+    run(lambda: evaluating_lessons.playbook(file, as_json=as_json), as_json)
+
+
+@eval_app.command("errors")
+def errors(file: Lines, as_json: AsJson = False) -> None:
+    """Measure whether failures are named right."""
+    from capibara6.cli import evaluating_lessons
+    from capibara6.cli.running import run
+
+    run(lambda: evaluating_lessons.errors(file, as_json=as_json), as_json)
