@@ -30,7 +30,9 @@ _REPLACED: Final = (
     "The code before this one was interrupted, did not heed that in "
     f"{INTERRUPT_GRACE_S:.0f} s, and was ended with its kernel: all variables are lost.\n"
 )
-_STARTED_HERE: Final[dict[str, Callable[[User, str, Mapping[str, str], int], Kernel]]] = {
+Starter = Callable[[User, str, Mapping[str, str], int], Kernel]
+
+STARTED_HERE: Final[dict[str, Starter]] = {
     "javascript": JavaScriptKernel,
     "typescript": JavaScriptKernel,
     "bash": BashKernel,
@@ -42,8 +44,11 @@ _STARTED_HERE: Final[dict[str, Callable[[User, str, Mapping[str, str], int], Ker
 class Context:
     """A kernel's place: its language, working directory and queue."""
 
-    def __init__(self, context_id: str, language: str, cwd: str) -> None:
+    def __init__(
+        self, context_id: str, language: str, cwd: str, starter: Starter | None = None
+    ) -> None:
         self.id = context_id
+        self.starter = starter  # None: its kernels come from outside
         self.language = language
         self.cwd = cwd
         self.memory_bytes = 0  # of the sandbox, for kernels that must be told; 0: unknown
@@ -55,7 +60,7 @@ class Context:
     @property
     def usable(self) -> bool:
         """Whether it can execute; what is started here is started when it is used."""
-        if self.language in _STARTED_HERE:
+        if self.starter is not None:
             return True
         return self.kernel is not None and self.kernel.alive
 
@@ -70,9 +75,14 @@ class Context:
 
 
 class Contexts:
-    """All contexts of the sandbox."""
+    """All contexts of the sandbox.
 
-    def __init__(self) -> None:
+    Args:
+        starters: of the languages whose kernels are started here.
+    """
+
+    def __init__(self, starters: Mapping[str, Starter] = STARTED_HERE) -> None:
+        self._starters = starters
         self._contexts: dict[str, Context] = {}
         self._env: dict[str, str] = {}
         self._forking: set[asyncio.Task[None]] = set()
@@ -136,9 +146,11 @@ class Contexts:
                 os.close(fd)
         control.send(json.dumps(answer).encode())
 
-    def name(self, context_id: str, language: str, cwd: str) -> None:
+    def name(self, context_id: str, language: str, cwd: str) -> Context:
         """Make a place for a kernel, which starts, or is adopted, later."""
-        self._contexts[context_id] = Context(context_id, language, cwd)
+        context = Context(context_id, language, cwd, self._starters.get(language))
+        self._contexts[context_id] = context
+        return context
 
     async def end(self) -> None:
         """End all kernels and forget their contexts."""
@@ -151,12 +163,15 @@ class Contexts:
 
     async def _create(self, call: Call) -> dict[str, Any]:
         language = call.text("language")
-        if language not in _STARTED_HERE:
+        if language not in self._starters:
             raise CallError("invalid_argument", f"no kernel for language {language!r}")
         context_id = call.text("id", "") or secrets.token_hex(16)
-        self.name(context_id, language, call.text("cwd"))
-        self._contexts[context_id].memory_bytes = int(call.arguments.get("memory_bytes") or 0)
-        return self._contexts[context_id].describe()
+        context = self.name(context_id, language, call.text("cwd"))
+        context.memory_bytes = int(call.arguments.get("memory_bytes") or 0)
+        context.notice = call.text("notice", "")
+        if language == "python":  # which takes long to start; the others wait for their first use
+            self._kernel(context)
+        return context.describe()
 
     async def _remove(self, call: Call) -> dict[str, Any]:
         context = self._find(call.text("id"))
@@ -202,12 +217,15 @@ class Contexts:
 
     def _kernel(self, context: Context) -> Kernel:
         if context.kernel is None or not context.kernel.alive:
-            starter = _STARTED_HERE.get(context.language)
-            if starter is None:
+            if context.starter is None:
                 raise CallError("failed_precondition", f"context {context.id} has no kernel")
-            context.kernel = starter(
-                find_user("user"), context.cwd, self._env, context.memory_bytes
-            )
+            try:
+                context.kernel = context.starter(
+                    find_user("user"), context.cwd, self._env, context.memory_bytes
+                )
+            except OSError as cause:
+                text = f"The {context.language} kernel does not start: {cause}"
+                raise CallError("failed_precondition", text) from None
         return context.kernel
 
 

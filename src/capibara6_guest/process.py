@@ -12,6 +12,7 @@ from typing import Any
 from capibara6_guest.output import Output
 from capibara6_guest.readiness import readable, writable
 from capibara6_guest.sessions import signal_session
+from capibara6_guest.spawn import open_exit
 from capibara6_guest.wire import CallError
 
 CHUNK_BYTES_MAX = 32 * 1024
@@ -168,11 +169,11 @@ class Process:
         """Wait for the program's exit and take its status."""
         if self._popen.poll() is not None:  # the reaper of orphans can be quicker than we are
             return
-        pidfd = os.pidfd_open(self.pid)
+        exit_fd = open_exit(self._popen)
         try:
-            await readable(pidfd)
+            await readable(exit_fd)
         finally:
-            os.close(pidfd)
+            os.close(exit_fd)
         self._popen.wait()  # does not wait: it has ended
 
     async def _pump(self, stream: str, fd: int) -> None:

@@ -8,7 +8,7 @@ The server holds the other end of a control socket (one JSON packet a message, w
                {"env": {...}}                    variables for everything that is started later
                {"pause": true or false}          stop the clock, and with true the programs too
                {"resume": true}                  undo that
-    from us    {"ready": true}, fd: the writable layer; or {"failed": text}
+    from us    {"ready": true}, fd: the writable layer, if it is here; or {"failed": text}
                {"adopted": true}, {"forked": true}, {"paused": true}, {"resumed": true}
 
 When the control socket closes, the server is gone and so is the sandbox.
@@ -57,13 +57,22 @@ def run(fds: list[int], wall_in: Callable[[], int], rlimits: Sequence[tuple[int,
         os._exit(1)
     limit_spawned_to(tuple(fds[2:]), rlimits)
     with asyncio.Runner(loop_factory=PausableLoop) as runner:
-        runner.run(_serve(socket.socket(fileno=fds[0]), control, layer))
+        runner.run(serve(socket.socket(fileno=fds[0]), control, Contexts(), layer))
     os._exit(0)
 
 
-async def _serve(listener: socket.socket, control: socket.socket, layer: int) -> None:
+async def serve(
+    listener: socket.socket, control: socket.socket, contexts: Contexts, layer: int = -1
+) -> None:
+    """Serve calls and orders until the server is gone.
+
+    Args:
+        listener: of the gateway's calls.
+        control: of the server's orders.
+        contexts: where kernels live.
+        layer: the writable layer, for the server; -1 if it has that from elsewhere.
+    """
     loop = asyncio.get_running_loop()
-    contexts = Contexts()
     gone = asyncio.Event()
     listener.setblocking(False)
     control.setblocking(False)
@@ -74,8 +83,9 @@ async def _serve(listener: socket.socket, control: socket.socket, layer: int) ->
     if os.getuid() == 0:  # of the sandbox; with a single id there is no other user to become
         services.append(asyncio.create_task(Superuser().serve()))
     serving = asyncio.create_task(Agent(operations(contexts)).serve(listener))
-    socket.send_fds(control, [b'{"ready": true}'], [layer])
-    os.close(layer)
+    socket.send_fds(control, [b'{"ready": true}'], [layer] if layer >= 0 else [])
+    if layer >= 0:
+        os.close(layer)
     await gone.wait()
     for service in (serving, *services):
         service.cancel()

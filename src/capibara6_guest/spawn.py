@@ -1,5 +1,6 @@
 """Starting programs as a user of the sandbox, inside the user's resource limits."""
 
+import errno
 import fcntl
 import os
 import resource
@@ -19,6 +20,9 @@ _spawned: "weakref.WeakValueDictionary[int, subprocess.Popen[bytes]]"
 _spawned = weakref.WeakValueDictionary()
 
 _DEAFENED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+
+# Of children that have no other descriptor: a pipe's writing end, which `reap` closes.
+_exits: dict[int, int] = {}
 
 Stream = int | IO[bytes] | None
 
@@ -87,6 +91,24 @@ def heed_signals() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
+def open_exit(child: "subprocess.Popen[bytes]") -> int:
+    """Return a descriptor, the caller's to close, that can be read once a child has ended.
+
+    A pidfd; where the kernel has none, as gVisor's, a pipe that `reap` closes.
+    """
+    try:
+        return os.pidfd_open(child.pid)
+    except OSError as cause:
+        if cause.errno != errno.ENOSYS:
+            raise
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    if child.returncode is None:
+        _exits[child.pid] = writing
+    else:
+        os.close(writing)
+    return reading
+
+
 def reap() -> None:
     """Collect every ended child: ours, whose `returncode` is set, and the orphans of a PID 1."""
     while True:
@@ -96,6 +118,8 @@ def reap() -> None:
             return
         if pid == 0:
             return
+        if pid in _exits:
+            os.close(_exits.pop(pid))
         child = _spawned.pop(pid, None)
         if child is not None and child.returncode is None:
             child.returncode = os.waitstatus_to_exitcode(status)

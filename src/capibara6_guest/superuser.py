@@ -19,7 +19,7 @@ from typing import Any, Final
 from capibara6_guest.launching import DEFAULT_PATH
 from capibara6_guest.readiness import readable
 from capibara6_guest.sessions import signal_session
-from capibara6_guest.spawn import spawn
+from capibara6_guest.spawn import open_exit, spawn
 from capibara6_guest.sudo import PACKET_BYTES_MAX, SOCKET_NAME
 from capibara6_guest.users import User, find_user
 from capibara6_guest.wire import CallError
@@ -168,8 +168,8 @@ async def _follow(child: "subprocess.Popen[bytes]", connection: socket.socket) -
     """Wait for a command's end, pass signals on meanwhile, and end it with whoever asked."""
     if child.poll() is None:
         listening = asyncio.create_task(_listen(child, connection))
-        pidfd = os.pidfd_open(child.pid)
-        ended = asyncio.create_task(readable(pidfd))
+        exit_fd = open_exit(child)
+        ended = asyncio.create_task(readable(exit_fd))
         try:
             await asyncio.wait({listening, ended}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
@@ -178,7 +178,7 @@ async def _follow(child: "subprocess.Popen[bytes]", connection: socket.socket) -
         finally:
             listening.cancel()
             ended.cancel()
-            os.close(pidfd)
+            os.close(exit_fd)
         child.wait()  # does not wait: it has ended
     status = child.returncode
     return status if status >= 0 else 128 - status

@@ -162,6 +162,14 @@ def _add_builds(group: _Group) -> None:
 
 def _add_limits(group: _Group) -> None:
     group.add_argument("--pool", type=int, default=2, help="ready sandboxes of each template")
+    group.add_argument(
+        "--isolation",
+        action="append",
+        default=[],
+        metavar="[TEMPLATE=]RUNTIME",
+        help="walls of all sandboxes, or of a template's: namespaces (the default), gvisor, crun,"
+        " runc or another OCI runtime's program",
+    )
     group.add_argument("--max-sandboxes", type=int, default=1000)
     group.add_argument(
         "--snapshot-memory",

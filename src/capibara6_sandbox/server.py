@@ -27,6 +27,7 @@ from capibara6_sandbox.gateway.listeners import listen, serving
 from capibara6_sandbox.host.builds.registries import RegistrySettings
 from capibara6_sandbox.host.builds.workshop import BuildSettings
 from capibara6_sandbox.host.egress import NetworkSettings
+from capibara6_sandbox.host.isolations import Isolations
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 from capibara6_sandbox.host.signing import CertificateError
 from capibara6_sandbox.host.zygotes import ZygoteError
@@ -105,6 +106,13 @@ def _builds(arguments: argparse.Namespace) -> BuildSettings:
     )
 
 
+def _isolations(arguments: argparse.Namespace) -> Isolations:
+    try:
+        return Isolations.parse(arguments.isolation)
+    except ValueError as cause:
+        _fail(f"--isolation: {cause}")
+
+
 def _build(data: Path) -> None:
     for environment in environments():
         try:
@@ -134,6 +142,7 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
             network=_network(arguments, secured),
             stems_bytes_max=arguments.snapshot_memory,
             builds=_builds(arguments),
+            isolations=_isolations(arguments),
         )
     )
     stop = asyncio.Event()

@@ -15,6 +15,7 @@ from typing import Any, Final
 from capibara6_guest.kernels import Kernel
 from capibara6_guest.kernels.session import end_session
 from capibara6_guest.kernels.streams import KernelStreams, MessageError
+from capibara6_guest.spawn import open_exit
 from capibara6_guest.users import User
 
 _REPEAT_S: Final = 0.5
@@ -170,9 +171,7 @@ class ProcessKernel(Kernel):
             os.close(fd)
         self._requests_fd = pipes[1]
         os.set_blocking(self._requests_fd, False)
-        self._streams = KernelStreams(
-            pipes[2], pipes[4], pipes[6], os.pidfd_open(self._process.pid)
-        )
+        self._streams = KernelStreams(pipes[2], pipes[4], pipes[6], open_exit(self._process))
         return self._streams
 
     def _why_not_started(self, cause: OSError) -> str:

@@ -45,6 +45,7 @@ class Blueprint:
     privileged: bool
     layers: tuple[str, ...] = ()  # saved ones that it starts from, lowest first
     disk_bytes: int = 0  # of its writable layer; 0: what its template says
+    volumes: tuple[tuple[str, str], ...] = ()  # ids and paths of those that it starts with
     place: str = ""  # names its socket and its groups; "" for its id
 
     @property

@@ -46,14 +46,16 @@ class ControlChannel:
             self._socket.close()
             self._socket = None
 
-    async def ready(self) -> int:
+    async def ready(self) -> int | None:
         """Wait until the agent serves; return the machine's writable layer, the caller's to close.
+
+        None where the agent does not have it.
 
         Raises:
             StartError: it could not start, with its reason.
         """
-        (layer_fd,) = await self._expect("ready")
-        return layer_fd
+        fds = await self._expect("ready")
+        return fds[0] if fds else None
 
     def set_environment(self, env: Mapping[str, str]) -> None:
         """Set the variables that every kernel and program started from now on sees."""
@@ -113,7 +115,7 @@ class ControlChannel:
         """Wait for the agent's answer; return its descriptors."""
         packet, fds = await self._receive()
         answer = json.loads(packet) if packet else {"failed": "its first process ended"}
-        if key not in answer or len(fds) != (key == "ready"):
+        if key not in answer or len(fds) > (key == "ready"):
             for fd in fds:
                 os.close(fd)
             raise StartError(str(answer.get("failed", answer)))

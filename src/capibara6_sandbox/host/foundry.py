@@ -9,6 +9,7 @@ import contextlib
 import secrets
 import string
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -17,6 +18,7 @@ import structlog
 
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.blueprint import Blueprint
+from capibara6_sandbox.host.container_machine import ContainerMachine
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.id_ranges import IdRanges
 from capibara6_sandbox.host.instance import (
@@ -35,6 +37,7 @@ from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
 from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups
 from capibara6_sandbox.isolation.identity import has_id_ranges
+from capibara6_sandbox.isolation.runtimes import NAMESPACES
 from capibara6_sandbox.network.policy import Policy
 from capibara6_sandbox.network.reach import Mode
 from capibara6_sandbox.templates.build import BuiltEnvironment, Progress, build
@@ -183,6 +186,7 @@ class Foundry:
         layers: Sequence[str],
         machine_id: str = "",
         origin: Machine | None = None,
+        volumes: Sequence[tuple[str, str]] = (),
     ) -> Machine:
         """Start a machine.
 
@@ -191,14 +195,18 @@ class Foundry:
             layers: saved ones above its environment, lowest first.
             machine_id: the id it shall have; "" for a new one.
             origin: the machine that it shall be a live fork of.
+            volumes: ids and paths of those that it starts with; others are mounted later.
 
         Raises:
             StartError: this machine refused something; nothing is left behind.
         """
         nursery = await self.parents.nursery()
         assert self._instance is not None
-        blueprint = self._blueprint(template, layers, machine_id, origin)
-        machine = Machine(blueprint, self._instance.folder)
+        blueprint = replace(
+            self._blueprint(template, layers, machine_id, origin), volumes=tuple(volumes)
+        )
+        kind = Machine if template.isolation in ("", NAMESPACES) else ContainerMachine
+        machine = kind(blueprint, self._instance.folder)
         if origin is not None:
             machine.origin = origin
             origin.forks.add(machine)

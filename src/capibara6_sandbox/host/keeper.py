@@ -5,7 +5,7 @@ machine is made of, in `foundry`.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,7 @@ from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.history import Sampler
+from capibara6_sandbox.host.isolations import Isolations
 from capibara6_sandbox.host.journal import Journal
 from capibara6_sandbox.host.lifecycle import Lifecycle, unknown_sandbox
 from capibara6_sandbox.host.machine import Machine
@@ -57,6 +58,7 @@ class KeeperSettings:
     warm_templates: tuple[str, ...] = ("code-interpreter-v1",)  # pooled from the start
     stems_bytes_max: int = field(default_factory=default_bytes_max)  # variables of snapshots
     builds: BuildSettings = field(default_factory=BuildSettings)
+    isolations: Isolations = field(default_factory=Isolations)
 
 
 class Keeper:
@@ -99,7 +101,7 @@ class Keeper:
         await self.foundry.remove_strays(complete=not (records.damaged or saved.damaged))
         await self.workshop.start()
         for name in self._settings.warm_templates:
-            await self._pool.keep_ready(TEMPLATES[name])
+            await self._pool.keep_ready(self._settings.isolations.settle(TEMPLATES[name]))
         self._sampling = asyncio.create_task(Sampler(self.all).run())
         progress(1.0, "ready")
 
@@ -147,6 +149,7 @@ class Keeper:
             TooManySandboxesError: the server's limit is reached.
             StartError: this machine refused something.
         """
+        request = replace(request, template=self._settings.isolations.settle(request.template))
         await self.foundry.check_policy(request.policy)
         running = sum(1 for sandbox in self._sandboxes.values() if sandbox.has_machine)
         if running + self._creating >= self._settings.sandboxes_max:
@@ -156,7 +159,7 @@ class Keeper:
             )
         self._creating += 1
         try:
-            sandbox = await self._take(request.template, kernels, origin)
+            sandbox = await self._take(request, kernels, origin)
         finally:
             self._creating -= 1
         sandbox.assign(request)
@@ -173,11 +176,13 @@ class Keeper:
         return sandbox
 
     async def _take(
-        self, template: Template, kernels: Kernels | None, origin: Machine | None
+        self, request: Request, kernels: Kernels | None, origin: Machine | None
     ) -> Sandbox:
         """Return a ready sandbox; of what clients made, which may be much, none waits."""
-        if template.layers or kernels or template.name not in TEMPLATES:
-            return await self._start(template, kernels, origin)
+        template = request.template
+        volumes = request.volumes_at_start(self.foundry.volumes)
+        if template.layers or kernels or volumes or template.name not in TEMPLATES:
+            return await self._start(template, kernels, origin, volumes)
         return await self._pool.take(template)
 
     def find(self, sandbox_id: str) -> Sandbox:
@@ -336,10 +341,11 @@ class Keeper:
         template: Template,
         kernels: Kernels | None = None,
         origin: Machine | None = None,
+        volumes: Sequence[tuple[str, str]] = (),
     ) -> Sandbox:
         """Start a sandbox that nobody owns yet."""
         parents = self.foundry.parents
-        machine = await self.foundry.make(template, template.layers, origin=origin)
+        machine = await self.foundry.make(template, template.layers, origin=origin, volumes=volumes)
         sandbox = Sandbox(machine.blueprint.id, parents)
         sandbox.attach(machine)
         try:
@@ -360,7 +366,7 @@ class Keeper:
 
     def _on_machine_end(self, sandbox: Sandbox, machine: Machine) -> None:
         if sandbox.id in self._sandboxes and sandbox.runs_on(machine):  # it ended by itself
-            self._end(sandbox, "its first process ended")
+            self._end(sandbox, machine.reason)
 
     async def stop(self) -> None:
         """End everything; what is paused stays on disk. Idempotent."""

@@ -175,7 +175,10 @@ class Lifecycle:
 
     async def _start_again(self, sandbox: Sandbox) -> None:
         """Start a sandbox from its saved files."""
-        machine = await self._foundry.make(sandbox.template, sandbox.saved, sandbox.id)
+        volumes = sandbox.request.volumes_at_start(self._foundry.volumes)
+        machine = await self._foundry.make(
+            sandbox.template, sandbox.saved, sandbox.id, volumes=volumes
+        )
         if sandbox.state is State.ENDED:
             await self._foundry.take_back(machine)
             return

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.blueprint import Blueprint
@@ -27,9 +27,17 @@ from capibara6_sandbox.isolation.limits import CgroupUsage
 from capibara6_sandbox.isolation.trust import VARIABLES
 from capibara6_sandbox.templates.catalog import Template
 
+_FREEZE_TIMEOUT_S: Final = 5.0
+_FREEZE_CHECK_S: Final = 0.001
+
 
 class Machine:
-    """A running machine. Use `start` to make one and `kill` to end it."""
+    """A running machine: forks, behind walls of our own. `start` makes one, and `kill` ends it.
+
+    What a container runtime runs instead is a `ContainerMachine`.
+    """
+
+    starts_kernels = False  # whether its agent starts its Python kernels; else they are forked
 
     def __init__(self, blueprint: Blueprint, run: Path) -> None:
         self.blueprint = blueprint
@@ -41,6 +49,7 @@ class Machine:
         self.egress_key = 0  # of its way out; 0: it has none
         self.variables: dict[str, str] = {}  # what it tells its programs beside `BASE_ENVIRONMENT`
         self.ended = asyncio.Event()
+        self.reason = "its first process ended"  # what is told of that
         self.control = ControlChannel(self.ended)
         self.carrying = asyncio.Lock()  # a kernel that forks must not be stopped halfway
         self.still = False  # its programs are stopped
@@ -57,18 +66,11 @@ class Machine:
         Raises:
             StartError: a namespace, a mount or a limit was refused; nothing is left behind.
         """
-        loop = asyncio.get_running_loop()
         joins = self.open_joins()
         try:
-            with self.control.open() as theirs, self._listen() as listener:
-                fds = [listener.fileno(), theirs.fileno(), *joins]
-                _, (self._pidfd, *nested) = await nursery.request(
-                    self._root(), [*self._above(), *fds]
-                )
-                if nested:
-                    self._nested_agent, *self.namespaces = nested
-            loop.add_reader(self._pidfd, self._on_exit)
-            self.layer_fd = await self.control.ready()
+            await self._begin(nursery, joins)
+            asyncio.get_running_loop().add_reader(self._pidfd, self._on_exit)
+            await self._await_agent()
             self.control.set_environment(self.blueprint.environment)
         except (ZygoteError, OSError, StartError) as cause:
             await self.kill()
@@ -76,6 +78,19 @@ class Machine:
         finally:
             for fd in joins:
                 os.close(fd)
+
+    async def _begin(self, nursery: ZygoteClient, joins: list[int]) -> None:
+        with self.control.open() as theirs, self._listen() as listener:
+            fds = [listener.fileno(), theirs.fileno(), *joins]
+            _, (self._pidfd, *nested) = await nursery.request(self._root(), [*self._above(), *fds])
+            if nested:
+                self._nested_agent, *self.namespaces = nested
+
+    async def _await_agent(self) -> None:
+        layer_fd = await self.control.ready()
+        if layer_fd is None:
+            raise StartError("Its agent kept its writable layer.")
+        self.layer_fd = layer_fd
 
     def _listen(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -198,6 +213,54 @@ class Machine:
             return 0
         status = os.fstatvfs(self.layer_fd)
         return (status.f_blocks - status.f_bfree) * status.f_frsize
+
+    async def hold_programs(self) -> None:
+        """Stop what its user runs, until `release_programs`; the agent serves on.
+
+        Raises:
+            StartError: something would not stop.
+        """
+        if self.cgroup is None or not self.cgroup.can_freeze:
+            await self.control.pause(programs=True)
+        else:
+            await self.freeze()
+
+    async def release_programs(self) -> None:
+        """Let everything run again. Idempotent."""
+        self.thaw()
+        await self.control.resume()
+
+    async def stop_agent(self) -> None:
+        """Stop its agent too, after its programs.
+
+        Raises:
+            StartError: the machine has ended.
+        """
+        await self.control.pause(programs=False)
+        if not self.forks:  # whose kernels its first process has to reap
+            self.send_signal(signal.SIGSTOP)
+
+    def continue_agent(self) -> None:
+        """Let its agent go on, before its programs."""
+        self.send_signal(signal.SIGCONT)
+
+    async def freeze(self) -> None:
+        """Stop all in its cgroup.
+
+        Raises:
+            StartError: there is none, or something would not stop; it runs again.
+        """
+        cgroup = self.cgroup
+        if cgroup is None or not cgroup.can_freeze:
+            raise StartError("This machine has no cgroup that could stop its processes.")
+        try:
+            cgroup.freeze()
+            async with asyncio.timeout(_FREEZE_TIMEOUT_S):
+                while not cgroup.frozen:  # noqa: ASYNC110 - the kernel tells nobody
+                    await asyncio.sleep(_FREEZE_CHECK_S)
+        except (OSError, TimeoutError):
+            self.thaw()
+            raise StartError("Its processes could not be stopped.") from None
 
     def thaw(self) -> None:
         """Let what its cgroup froze run again. Idempotent."""

@@ -38,6 +38,7 @@ class TemplateRecord(BaseModel):
     workdir: str = ""
     startup: Startup | None = None
     env: tuple[tuple[str, str], ...] = ()
+    isolation: str = ""
 
     def template(self, environment: Environment) -> Template:
         """Return the template again, made of `environment`, which bears the recorded name."""
@@ -51,6 +52,7 @@ class TemplateRecord(BaseModel):
             self.workdir,
             self.startup,
             self.env,
+            self.isolation,
         )
 
     @classmethod
@@ -66,6 +68,7 @@ class TemplateRecord(BaseModel):
             workdir=template.workdir,
             startup=template.startup,
             env=template.env,
+            isolation=template.isolation,
         )
 
 

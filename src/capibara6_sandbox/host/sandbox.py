@@ -25,6 +25,7 @@ from capibara6_sandbox.host.tunnels import Tunnels
 from capibara6_sandbox.host.volumes import Volumes
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.isolation.limits import CgroupUsage
+from capibara6_sandbox.isolation.runtimes import NAMESPACES
 from capibara6_sandbox.network.policy import EVERYTHING, Policy
 from capibara6_sandbox.templates.catalog import Environment, Template
 
@@ -48,6 +49,12 @@ class Request:
     auto_pause: bool = False  # at its time's end, instead of ending
     auto_pause_memory: bool = True
     auto_resume: bool = False  # by traffic
+
+    def volumes_at_start(self, volumes: Volumes) -> list[tuple[str, str]]:
+        """Return what a container has to start with; elsewhere all is mounted later."""
+        if self.template.isolation in ("", NAMESPACES):
+            return []
+        return [(v.volume_id, v.path) for v in self.volumes if volumes.has(v.volume_id)]
 
 
 class Sandbox:
@@ -243,6 +250,11 @@ class Sandbox:
         """
         if not self._environment.has_kernels:
             return
+        if self.machine.starts_kernels:
+            for language in ("javascript", "python"):
+                made = await self._create_context(language, HOME, notice)
+                self.default_context_ids[language] = str(made.get("id"))
+            return
         self.add_javascript()
         # The agent answers orders in turn: when it has this kernel, it knows the other context.
         self.default_context_ids["python"] = await self._add_python_kernel(HOME, notice=notice)
@@ -270,13 +282,17 @@ class Sandbox:
         """
         return await self._create_context(language, await self._directory(cwd))
 
-    async def _create_context(self, language: str, cwd: str) -> dict[str, Any]:
-        if language == "python":
+    async def _create_context(self, language: str, cwd: str, notice: str = "") -> dict[str, Any]:
+        if language == "python" and not self.machine.starts_kernels:
             context_id = await self._add_python_kernel(cwd)
             return {"id": context_id, "language": language, "cwd": cwd}
         memory_bytes = self.machine.blueprint.template.limits.memory_bytes
         return await self.guest.request(
-            "contexts.create", language=language, cwd=cwd, memory_bytes=memory_bytes
+            "contexts.create",
+            language=language,
+            cwd=cwd,
+            memory_bytes=memory_bytes,
+            notice=notice if language == "python" else "",
         )
 
     async def remove_context(self, context_id: str) -> None:
@@ -303,7 +319,7 @@ class Sandbox:
 
     async def _restart_context(self, context_id: str) -> None:
         context = await self.guest.request("contexts.stop", id=context_id)
-        if context.get("language") == "python":
+        if context.get("language") == "python" and not self.machine.starts_kernels:
             cwd = await self._directory(str(context.get("cwd")))
             await self._add_python_kernel(cwd, context_id)
 

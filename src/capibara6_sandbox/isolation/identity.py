@@ -61,9 +61,14 @@ def limit_resources() -> None:
     """Set the limits that hold whether or not there are cgroups."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (LOCKED_BYTES_MAX, LOCKED_BYTES_MAX))
+    resource.setrlimit(resource.RLIMIT_NOFILE, open_files())
+
+
+def open_files() -> tuple[int, int]:
+    """Return how many files a process of a sandbox may open, at first and at most."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, 4096), files))
+    return min(files, 4096), files
 
 
 def open_many_files() -> None:

@@ -13,17 +13,24 @@ from capibara6_sandbox.isolation.processes import process_id
 from capibara6_sandbox.isolation.views import NO_SUID_DEV, READ_ONLY, layer_tree
 
 
-def map_layers(layers: Sequence[str], pid: int) -> list[int]:
+def map_layers(layers: Sequence[str], pid: int, volumes: Sequence[str] = ()) -> list[int]:
     """Return mounts of saved layers whose owners are those of a child's user namespace.
 
+    Args:
+        layers: names.
+        pid: the child.
+        volumes: names of volumes, whose mounts follow.
+
     Raises:
-        OSError: a layer is gone, or its file system cannot map ids.
+        OSError: one is gone, or its file system cannot map ids.
     """
+    trees = [(layer_tree(name), READ_ONLY) for name in layers]
+    trees += [(_volume_tree(name), NO_SUID_DEV) for name in volumes]
     mapped: list[int] = []
     namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        for name in layers:
-            mount = mounts.mapped_mount(layer_tree(name), READ_ONLY, namespace)
+        for path, attributes in trees:
+            mount = mounts.mapped_mount(path, attributes, namespace)
             mapped.append(mount)
     except OSError:
         for mount in mapped:
@@ -32,6 +39,10 @@ def map_layers(layers: Sequence[str], pid: int) -> list[int]:
     finally:
         os.close(namespace)
     return mapped
+
+
+def _volume_tree(name: str) -> str:
+    return f"/volumes/{name}/tree"
 
 
 def mount_volume(name: str, path: str, sandbox: int, *, privileged: bool) -> None:
@@ -49,7 +60,7 @@ def mount_volume(name: str, path: str, sandbox: int, *, privileged: bool) -> Non
         OSError: the file system cannot map ids, or there is a file or a link in the way.
     """
     namespace = _user_namespace(sandbox) if privileged else None
-    mount = mounts.mapped_mount(f"/volumes/{name}/tree", NO_SUID_DEV, namespace)
+    mount = mounts.mapped_mount(_volume_tree(name), NO_SUID_DEV, namespace)
     linux.setns(sandbox, linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
     if privileged:
         os.setresgid(0, 0, 0)

@@ -24,6 +24,7 @@ from capibara6_sandbox.isolation.views import (
     mount_shared,
 )
 
+STAGE: Final = Path("/stage/root")  # where it is assembled
 USER_ID: Final = 1000
 
 DNS_ADDRESS: Final = "169.254.0.53"  # leads to the egress process, as all addresses do
@@ -66,17 +67,7 @@ def enter_sandbox(root: Root, mapped: Sequence[int]) -> int:
     Raises:
         OSError: a mount was refused; the message names it.
     """
-    upper, own_usr = _mount_overlay(root, mapped)
-    new = Path("/stage/root")
-    if not root.own_system:
-        _refuse_detours(new, root)
-        if own_usr:
-            _mount_usr(new, own_usr)
-            mount_python(new, root.python_prefix)
-        else:
-            mount_shared(new, root.python_prefix)
-        guest = f"{new}{GUEST_PACKAGES}/capibara6_guest"
-        mounts.mount("/packages/capibara6_guest", guest, None, MS_BIND)
+    upper, new = lay_root(root, mapped), STAGE
     mounts.mount("/dev", f"{new}/dev", None, MS_BIND | MS_REC)
     shm = f"mode=1777,size={root.shm_bytes}"
     mounts.mount("tmpfs", f"{new}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm)  # noqa: S108
@@ -88,6 +79,21 @@ def enter_sandbox(root: Root, mapped: Sequence[int]) -> int:
     mounts.change_root(str(new))
     if root.layers:
         _rename_host(root.host_name)
+    return upper
+
+
+def lay_root(root: Root, mapped: Sequence[int]) -> int:
+    """Assemble a root on `STAGE`, but for what its kernel shows; return its writable layer."""
+    upper, own_usr = _mount_overlay(root, mapped)
+    if not root.own_system:
+        _refuse_detours(root)
+        if own_usr:
+            _mount_usr(STAGE, own_usr)
+            mount_python(STAGE, root.python_prefix)
+        else:
+            mount_shared(STAGE, root.python_prefix)
+        guest = f"{STAGE}{GUEST_PACKAGES}/capibara6_guest"
+        mounts.mount("/packages/capibara6_guest", guest, None, MS_BIND)
     return upper
 
 
@@ -110,7 +116,7 @@ def _mount_overlay(root: Root, mapped: Sequence[int]) -> tuple[int, list[str]]:
         _fill_upper(root)
     layers = f"lowerdir={':'.join(lower)},upperdir=/stage/upper,workdir=/stage/work"
     options = layers + ",userxattr"
-    mounts.mount("overlay", "/stage/root", "overlay", MS_NOSUID | MS_NODEV, options)
+    mounts.mount("overlay", str(STAGE), "overlay", MS_NOSUID | MS_NODEV, options)
     upper = os.open("/stage/upper", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     return upper, [f"{path}/usr" for path in saved if os.path.isdir(f"{path}/usr")]
 
@@ -129,13 +135,13 @@ def _attach_layers(root: Root, mapped: Sequence[int]) -> list[str]:
     return paths
 
 
-def _refuse_detours(new: Path, root: Root) -> None:
+def _refuse_detours(root: Root) -> None:
     """See that no directory above a mount point was replaced by a link in a saved layer.
 
     Mount points themselves cannot be replaced from inside, but what is above them can.
     """
     for path in (GUEST_PACKAGES, root.python_prefix) if root.layers else ():
-        place = f"{new}{path}"
+        place = f"{STAGE}{path}"
         if os.path.realpath(place) != place:
             raise OSError(f"a link stands in the way to {path} in the saved files")
 

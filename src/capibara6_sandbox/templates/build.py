@@ -115,7 +115,7 @@ def _fill(built: BuiltEnvironment, aside: Path, progress: Progress) -> None:
     progress(0.0, f"{environment.name}: directories")
     lay_skeleton(aside / "rootfs", built.python_prefix)
     progress(0.05, f"{environment.name}: Python environment")
-    _uv("venv", "--relocatable", "--python", _base_executable(), str(venv))
+    _uv("venv", "--relocatable", "--python", base_executable(), str(venv))
     if environment.requirements:
         progress(0.1, f"{environment.name}: packages (downloaded once, then cached)")
         _install(environment, venv, aside)
@@ -129,7 +129,8 @@ def _fill(built: BuiltEnvironment, aside: Path, progress: Progress) -> None:
     progress(1.0, f"{environment.name}: ready")
 
 
-def _base_executable() -> str:
+def base_executable() -> str:
+    """Return the Python that environments are made of, without any environment."""
     return str(getattr(sys, "_base_executable", sys.executable))
 
 

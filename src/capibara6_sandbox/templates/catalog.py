@@ -56,6 +56,7 @@ class Template:
     workdir: str = ""  # where programs start; "" for their user's home
     startup: Startup | None = None
     env: tuple[tuple[str, str], ...] = ()  # variables, below what a client sets
+    isolation: str = ""  # name of a container runtime; "": whatever the server is set to
 
 
 BASE: Final = Environment("base", "base.txt")

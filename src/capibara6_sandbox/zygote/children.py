@@ -1,12 +1,16 @@
-"""The main loop that zygotes share: serve one channel, and end with the server."""
+"""What zygotes share: the main loop, which serves one channel, and how their forks begin."""
 
 import os
 import signal
+import socket
+import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from capibara6_sandbox.isolation import linux
 from capibara6_sandbox.zygote.channel import Channel
+
+MOUNTS_MAX: Final = 64  # of the layers and volumes of one sandbox
 
 Handler = Callable[[dict[str, Any], list[int]], tuple[dict[str, Any], list[int]]]
 
@@ -38,3 +42,16 @@ def serve(channel: Channel, handle: Handler) -> None:
 def forget_signals() -> None:
     """Undo in a forked child what `serve` set up in its parent."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def pass_gate(gate: socket.socket, become: Callable[[list[int]], None]) -> NoReturn:
+    """In a fork: wait for the maps of ids and the mounts, then become what it is to be."""
+    try:
+        forget_signals()
+        opened, mounts, _, _ = socket.recv_fds(gate, 1, MOUNTS_MAX)
+        if opened:
+            become(mounts)
+    except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
+        traceback.print_exc()
+    finally:
+        os._exit(1)

@@ -11,6 +11,8 @@ all, so that a server killed with -9 leaves no process. Requests ("op"):
               fds: listener, control, cgroup.procs...                     -> {}, [pidfd]
     nested    as "sandbox"; fds: the origin's agent and kernel (pidfds), then as there
                                                         -> {}, [init, agent (pidfds), namespaces...]
+    container a Root, "uid_base", "order" (see `container`)
+              fds: control, channel, cgroup.procs...                      -> {}, [pidfd]
     zygote    "template", "python_prefix", "environment"; fds: channel      -> {}, [pidfd]
     socket    "family"; fds: a sandbox's pidfd      -> {}, [TCP socket in its network, unconnected]
     uplink    fds: a sandbox's pidfd      -> {}, [TCP listener, DNS socket: its network's way out]
@@ -31,6 +33,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -47,12 +50,11 @@ from capibara6_sandbox.isolation import (
     views,
 )
 from capibara6_sandbox.isolation.processes import process_id
-from capibara6_sandbox.zygote import children, holes, nested
+from capibara6_sandbox.zygote import children, container, holes, nested
 from capibara6_sandbox.zygote.channel import Channel
 from capibara6_sandbox.zygote.works import WORKS, fork_work
 
 CHANNEL_FD: Final = 3
-LAYERS_MAX: Final = 32  # below one sandbox
 TEMPLATE_PYTHON: Final = "/opt/venv/bin/python"
 
 _ALL_NAMESPACES = sum(linux.NAMESPACES.values())
@@ -130,6 +132,8 @@ class Nursery:
         operation = message.pop("op")
         if operation == "sandbox":
             return self._fork_sandbox(message, fds)
+        if operation == "container":
+            return self._fork_container(message, fds)
         if operation == "nested":
             return self._fork_nested(message, fds)
         if operation == "zygote":
@@ -147,15 +151,42 @@ class Nursery:
     ) -> tuple[dict[str, Any], list[int]]:
         uid_base, rlimits = message.pop("uid_base"), message.pop("rlimits")
         root = rootfs.Root(**message, privileged=self._privileged)
+
+        def become_agent(mounts: list[int]) -> NoReturn:
+            sandbox_init.run(fds, lambda: self._wall_in(root, fds, mounts), rlimits)
+
+        return self._fork_inside(root, uid_base, become_agent)
+
+    def _fork_container(
+        self, message: dict[str, Any], fds: list[int]
+    ) -> tuple[dict[str, Any], list[int]]:
+        uid_base, order = message.pop("uid_base"), container.Order(**message.pop("order"))
+        root = rootfs.Root(**message, privileged=self._privileged)
+
+        def become_container(mounts: list[int]) -> None:
+            container.become_container(order, root, fds, mounts)
+
+        volumes = [name for name, _ in order.volumes]
+        return self._fork_inside(root, uid_base, become_container, volumes)
+
+    def _fork_inside(
+        self,
+        root: rootfs.Root,
+        uid_base: int,
+        become: Callable[[list[int]], None],
+        volumes: Sequence[str] = (),
+    ) -> tuple[dict[str, Any], list[int]]:
+        """Fork into new namespaces, and let the fork become something with its mounts."""
         rootfs.read_owned(root.template)  # once for all forks
         gate, inner_gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with gate, inner_gate:
             pid, pidfd = linux.clone3(_ALL_NAMESPACES)
             if pid == 0:
                 gate.close()
-                self._become_sandbox(root, inner_gate, fds, rlimits)
+                children.pass_gate(inner_gate, become)
             try:
-                self._open_gate(gate, root, pid, uid_base)
+                identity.map_child(pid, uid_base if self._privileged else None)
+                self._open_gate(gate, root, pid, volumes)
             except OSError:
                 os.close(pidfd)  # it ends by itself: its gate closes
                 raise
@@ -183,29 +214,18 @@ class Nursery:
             for mount in mounts:
                 os.close(mount)
 
-    def _open_gate(self, gate: socket.socket, root: rootfs.Root, pid: int, uid_base: int) -> None:
-        """Map a child's ids, and let it go on with mounts of its layers that only we can make."""
-        identity.map_child(pid, uid_base if self._privileged else None)
-        mounts = mapped_mounts.map_layers(root.layers, pid) if self._privileged else []
+    def _open_gate(
+        self, gate: socket.socket, root: rootfs.Root, pid: int, volumes: Sequence[str]
+    ) -> None:
+        """Let a child go on with mounts of its layers and volumes, which only we can make."""
+        mounts: list[int] = []
+        if self._privileged:
+            mounts = mapped_mounts.map_layers(root.layers, pid, volumes)
         try:
             socket.send_fds(gate, [b"1"], mounts)
         finally:
             for mount in mounts:
                 os.close(mount)
-
-    def _become_sandbox(
-        self, root: rootfs.Root, gate: socket.socket, fds: list[int], rlimits: list[tuple[int, int]]
-    ) -> NoReturn:
-        try:
-            children.forget_signals()
-            opened, mounts, _, _ = socket.recv_fds(gate, 1, LAYERS_MAX)
-            if not opened:
-                os._exit(1)
-            sandbox_init.run(fds, lambda: self._wall_in(root, fds, mounts), rlimits)
-        except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
-            traceback.print_exc()
-        finally:
-            os._exit(1)
 
     def _wall_in(self, root: rootfs.Root, fds: list[int], mounts: list[int]) -> int:
         linux.set_process_name("c6-agent")
