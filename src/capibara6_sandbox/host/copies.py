@@ -23,6 +23,7 @@ from capibara6_sandbox.host.kernel_carrying import depart, obstacle, start_fresh
 from capibara6_sandbox.host.records import SnapshotRecord, TemplateRecord
 from capibara6_sandbox.host.sandbox import Request, Sandbox
 from capibara6_sandbox.host.snapshots import DEFAULT_TAG, Reference, Snapshots
+from capibara6_sandbox.isolation.runtimes import is_container
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template
 
 _AT_ONCE: Final = 4  # forks that start at the same time
@@ -65,13 +66,14 @@ class Copies:
             name: "name" or "name:tag" that it shall have; None for its id alone.
 
         Raises:
-            BadRequestError: a name that cannot be.
+            BadRequestError: a name that cannot be, or a container runtime runs it.
             NotFoundError: it does not run.
             StartError: its files could not be saved.
         """
         reference = Reference.parse(name) if name is not None else Reference("", "")
         if reference.name in TEMPLATES:
             raise BadRequestError(f"'{reference.name}' is the name of a template.")
+        _refuse_containers(sandbox, "saved as a snapshot")
         self._keeper.journal.note(sandbox.id, "Checkpointing sandbox")
         layers = await self._keeper.lifecycle.capture(sandbox)
         record = SnapshotRecord(
@@ -167,9 +169,11 @@ class Copies:
         """Start copies of a running sandbox; each succeeds or fails by itself.
 
         Raises:
+            BadRequestError: a container runtime runs it.
             NotFoundError: it does not run.
             StartError: its files could not be saved.
         """
+        _refuse_containers(sandbox, "forked")
         self._keeper.journal.note(sandbox.id, "Forking sandbox", count=count)
         layers = await self._keeper.lifecycle.capture(sandbox)
         request = replace(
@@ -207,3 +211,17 @@ class Copies:
                 reason = str(failure)
         known = not source.has_machine or source.machine.kernels
         return await self._start_fresh(request, source.id, reason if known else "")
+
+
+def _refuse_containers(sandbox: Sandbox, what: str) -> None:
+    """Refuse what only our own walls can do: memory of a container cannot be copied.
+
+    Raises:
+        BadRequestError: a container runtime runs it.
+    """
+    isolation = sandbox.template.isolation
+    if is_container(isolation):
+        raise BadRequestError(
+            f"A sandbox under {isolation} cannot be {what}: its variables cannot be copied. Pause"
+            " it to keep it, or use a template without --isolation."
+        )

@@ -37,7 +37,7 @@ from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
 from capibara6_sandbox.isolation.cgroups import Cgroup, Cgroups
 from capibara6_sandbox.isolation.identity import has_id_ranges
-from capibara6_sandbox.isolation.runtimes import NAMESPACES
+from capibara6_sandbox.isolation.runtimes import is_container
 from capibara6_sandbox.network.policy import Policy
 from capibara6_sandbox.network.reach import Mode
 from capibara6_sandbox.templates.build import BuiltEnvironment, Progress, build
@@ -205,7 +205,7 @@ class Foundry:
         blueprint = replace(
             self._blueprint(template, layers, machine_id, origin), volumes=tuple(volumes)
         )
-        kind = Machine if template.isolation in ("", NAMESPACES) else ContainerMachine
+        kind = ContainerMachine if is_container(template.isolation) else Machine
         machine = kind(blueprint, self._instance.folder)
         if origin is not None:
             machine.origin = origin

@@ -25,7 +25,7 @@ from capibara6_sandbox.host.tunnels import Tunnels
 from capibara6_sandbox.host.volumes import Volumes
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.isolation.limits import CgroupUsage
-from capibara6_sandbox.isolation.runtimes import NAMESPACES
+from capibara6_sandbox.isolation.runtimes import is_container
 from capibara6_sandbox.network.policy import EVERYTHING, Policy
 from capibara6_sandbox.templates.catalog import Environment, Template
 
@@ -52,7 +52,7 @@ class Request:
 
     def volumes_at_start(self, volumes: Volumes) -> list[tuple[str, str]]:
         """Return what a container has to start with; elsewhere all is mounted later."""
-        if self.template.isolation in ("", NAMESPACES):
+        if not is_container(self.template.isolation):
             return []
         return [(v.volume_id, v.path) for v in self.volumes if volumes.has(v.volume_id)]
 

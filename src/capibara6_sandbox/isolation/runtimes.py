@@ -57,3 +57,8 @@ KNOWN: Final = {
 def find_runtime(name: str) -> Runtime:
     """Return a runtime by its name; an unknown one is called as runc is, by that name."""
     return KNOWN.get(name) or Runtime(name, name)
+
+
+def is_container(isolation: str) -> bool:
+    """Whether a template's isolation names a runtime, and not our own namespaces."""
+    return isolation not in ("", NAMESPACES)

@@ -1,0 +1,161 @@
+"""Sandboxes that a container runtime runs, through the published SDK: as others, but for walls."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from e2b import Volume
+from e2b.exceptions import InvalidArgumentException, SandboxException
+from e2b_code_interpreter import Sandbox
+
+from support.runtimes import TEMPLATES, needs_runtime, start_server
+from support.sandbox_server import SandboxServer, wait_until
+
+HOME = ("python", "/home/user")
+FILL_MEMORY = "x = bytearray(3 * 1024 ** 3)"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: container runtimes get a range of ids")
+    server = start_server()
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture(params=TEMPLATES)
+def runtime(request: pytest.FixtureRequest) -> str:
+    needs_runtime(request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def sandbox(runtime: str, server: SandboxServer) -> Iterator[Sandbox]:
+    sandbox = Sandbox.create(TEMPLATES[runtime], envs={"GIVEN": "1"}, **server.sdk)
+    yield sandbox
+    sandbox.kill()
+
+
+def test_cells_commands_and_files_share_a_sandbox(sandbox: Sandbox) -> None:
+    assert sandbox.run_code("x = 1 + 1; x").text == "2"
+    assert sandbox.run_code("import os; os.environ['GIVEN'] + str(x)").text == "12"
+    assert sandbox.commands.run("echo $GIVEN; pwd").stdout == "1\n/home/user\n"
+    sandbox.files.write("/home/user/a.txt", "héllo")
+    assert sandbox.run_code("print(open('a.txt').read())").logs.stdout == ["héllo\n"]
+    failed = sandbox.run_code("1 / 0").error
+    assert failed is not None
+    assert failed.name == "ZeroDivisionError"
+
+
+def test_other_languages_run(sandbox: Sandbox) -> None:
+    assert sandbox.run_code("echo $((40 + 2))", language="bash").logs.stdout == ["42\n"]
+    assert sandbox.run_code("40 + 2", language="javascript").text == "42"
+
+
+def test_contexts_restart_and_keep_apart(sandbox: Sandbox) -> None:
+    sandbox.run_code("x = 1")
+    other = sandbox.create_code_context(cwd="/tmp")
+    assert sandbox.run_code("import os; os.getcwd()", context=other).text == "/tmp"
+    assert sandbox.run_code("x", context=other).error.name == "NameError"
+    default = next(c for c in sandbox.list_code_contexts() if (c.language, c.cwd) == HOME)
+    sandbox.restart_code_context(default)
+    assert sandbox.run_code("x").error.name == "NameError"
+
+
+def test_a_kernel_that_dies_is_told_and_replaced(sandbox: Sandbox) -> None:
+    assert sandbox.run_code("import os; os._exit(3)").error is not None
+    assert sandbox.run_code("1 + 1").text == "2"
+
+
+def test_an_interrupted_cell_keeps_its_variables(sandbox: Sandbox) -> None:
+    sandbox.run_code("x = 5")
+    with pytest.raises(Exception, match="time"):
+        sandbox.run_code("while True: pass", timeout=1)
+    assert sandbox.run_code("x").text == "5"
+
+
+def test_pausing_stops_everything_and_keeps_it(sandbox: Sandbox) -> None:
+    sandbox.run_code("x = 41")
+    counter = "i=0; while true; do i=$((i+1)); echo $i > /tmp/count; sleep 0.01; done"
+    sandbox.commands.run(counter, background=True)
+    wait_until(lambda: sandbox.files.exists("/tmp/count"))
+    sandbox.pause()
+    sandbox.connect()
+    assert sandbox.run_code("x + 1").text == "42"
+    before = int(sandbox.files.read("/tmp/count") or 0)
+    wait_until(lambda: int(sandbox.files.read("/tmp/count") or 0) > before)
+
+
+def test_files_outlive_a_pause_without_memory(sandbox: Sandbox) -> None:
+    sandbox.run_code(
+        "x = 1; open('kept', 'w').write('a' * 100_000); open('/tmp/t', 'w').write('t')"
+    )
+    sandbox.pause(keep_memory=False)
+    sandbox.connect()
+    assert sandbox.files.read("/home/user/kept") == "a" * 100_000
+    assert sandbox.files.read("/tmp/t") == "t"
+    assert sandbox.run_code("x").error.name == "NameError"
+
+
+def test_what_needs_a_copy_of_memory_is_refused_by_name(sandbox: Sandbox) -> None:
+    with pytest.raises((InvalidArgumentException, SandboxException), match="cannot be saved"):
+        sandbox.create_snapshot()
+    assert sandbox.run_code("1").text == "1"
+
+
+def test_memory_is_bounded_and_the_server_lives(server: SandboxServer, sandbox: Sandbox) -> None:
+    if not server.cgroups():
+        pytest.skip("this machine gives the server no cgroups")
+    with contextlib.suppress(SandboxException, httpx.HTTPError):  # it may end as a whole
+        assert sandbox.run_code(FILL_MEMORY).error is not None
+    with Sandbox.create("base", **server.sdk) as other:
+        assert other.commands.run("echo 1").stdout == "1\n"
+
+
+def test_a_runtime_that_crashes_is_told(server: SandboxServer, sandbox: Sandbox) -> None:
+    sandbox.run_code("1")
+    (group,) = [group for group in server.cgroups() if "/memory/" in str(group)][:1]
+    for pid in (group / "cgroup.procs").read_text().split():
+        os.kill(int(pid), signal.SIGKILL)
+    wait_until(lambda: not sandbox.is_running())
+    ended = [line for line in server.log_lines if "sandbox_ended" in line and "SIGKILL" in line]
+    assert sandbox.sandbox_id in ended[-1]
+
+
+def test_a_kill_leaves_nothing(runtime: str, server: SandboxServer) -> None:
+    before = (server.descendants(), server.open_fds(), server.cgroups())
+    sandbox = Sandbox.create(TEMPLATES[runtime], **server.sdk)
+    sandbox.run_code("import subprocess; subprocess.Popen(['setsid', 'sleep', '300'])")
+    sandbox.kill()
+    wait_until(lambda: (server.descendants(), server.open_fds(), server.cgroups()) == before)
+
+
+def test_a_killed_server_leaves_nothing() -> None:
+    needs_runtime("gvisor")
+    server = start_server()
+    Sandbox.create(TEMPLATES["gvisor"], **server.sdk).run_code("1")
+    left = server.descendants()
+    assert any("runsc" in name for name in map(_program, left))
+    os.kill(server.process.pid, signal.SIGKILL)
+    wait_until(lambda: not any(map(_program, left)))
+    server.stop()
+
+
+def _program(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
+def test_volumes_are_there_from_the_start(runtime: str, server: SandboxServer) -> None:
+    volume = Volume.create(f"shared-{runtime}", **server.sdk)
+    given = {"volume_mounts": {"/mnt/shared": volume}, **server.sdk}
+    with Sandbox.create(TEMPLATES[runtime], **given) as first:
+        first.commands.run("echo kept > /mnt/shared/a")
+        with Sandbox.create(TEMPLATES[runtime], **given) as second:
+            assert second.files.read("/mnt/shared/a") == "kept\n"
