@@ -168,7 +168,7 @@ def _add_limits(group: _Group) -> None:
         default=[],
         metavar="[TEMPLATE=]RUNTIME",
         help="walls of all sandboxes, or of a template's: namespaces (the default), gvisor, crun,"
-        " runc or another OCI runtime's program",
+        " runc or another OCI runtime's program; or $CAPIBARA6_SANDBOX_ISOLATION, with commas",
     )
     group.add_argument("--max-sandboxes", type=int, default=1000)
     group.add_argument(

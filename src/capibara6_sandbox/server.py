@@ -107,8 +107,10 @@ def _builds(arguments: argparse.Namespace) -> BuildSettings:
 
 
 def _isolations(arguments: argparse.Namespace) -> Isolations:
+    given = os.environ.get("CAPIBARA6_SANDBOX_ISOLATION", "")
+    words = arguments.isolation or [word for word in given.split(",") if word]
     try:
-        return Isolations.parse(arguments.isolation)
+        return Isolations.parse(words)
     except ValueError as cause:
         _fail(f"--isolation: {cause}")
 

@@ -122,6 +122,10 @@ def sandbox_serve(
     allow_host: Annotated[
         list[str] | None, typer.Option(help="Another name that clients use for the server.")
     ] = None,
+    isolation: Annotated[
+        list[str] | None,
+        typer.Option(help="[TEMPLATE=]RUNTIME: gvisor, crun, runc; otherwise namespaces."),
+    ] = None,
 ) -> None:
     """Serve E2B's API alone; prints the exports that the E2B SDKs need."""
     from capibara6.cli import serving
@@ -135,6 +139,7 @@ def sandbox_serve(
         "--tls-cert": tls_cert,
         "--tls-key": tls_key,
         "--allow-host": allow_host,
+        "--isolation": isolation,
     }
     run(lambda: serving.serve_sandboxes(options, api_key), as_json=False)
 
