@@ -40,9 +40,11 @@ class ScriptedWriter:
         self.tier = tier
         self.script = list(script)
         self.asked = []
+        self.advised = []
 
-    async def write(self, request, route, failure=None):
+    async def write(self, request, route, failure=None, advice=()):
         self.asked.append(failure)
+        self.advised.append(tuple(advice))
         step = self.script.pop(0)
         if isinstance(step, Exception):
             raise step

@@ -13,8 +13,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from capibara6 import learners
 from capibara6.config import Settings, load_settings
-from capibara6.domain.ports import EventSink, ProgramWriter, Router
+from capibara6.domain.ports import ProgramWriter
 from capibara6.domain.requests import DataFile
 from capibara6.pipeline import Pipeline
 from capibara6.supervision.server import IDLE_TIMEOUT_S, EmbeddedServer, Notify, unnoticed
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from capibara6.codegen.tiers import ModelTier
     from capibara6.execution import E2BExecutor, Provider
     from capibara6.store import Store
-    from capibara6.tuning import Tuner
 
 log = logging.getLogger(__name__)
 
@@ -161,17 +161,19 @@ async def _join(
     stock = Stock(executor, _roomiest(settings), settings.home / "inventories")
     stack.push_async_callback(stock.close)
     metrics = MetricsListener()
-    router, learners = await _router(settings, models, store)
-    tuner = await _tuner(settings, store)
+    router, listening = await learners.router(settings, models, store)
+    tuner = await learners.tuner(settings, store)
+    memory, curating = await learners.memory(settings, store, stock)
     pipeline = Pipeline(
         router=router,
         writers=_writers(models),
         validator=ProgramValidator(),
         executor=TunedExecutor(executor, tuner),
         diagnose=InformedDiagnosis(stock),
-        sinks=[EventBus([*_recorders(store, tuner), *learners, metrics])],
+        sinks=[EventBus([*learners.recorders(store, tuner), *listening, *curating, metrics])],
         attempts_max=settings.limits.repair_attempts_max,
         spare_writers=_spare_writers(settings, models),
+        memory=memory,
     )
     degraded = server.degraded if server else ()
     return Platform(settings, store, executor, pipeline, metrics.text, degraded)
@@ -180,49 +182,6 @@ async def _join(
 def _roomiest(settings: Settings) -> str:
     """The preset with the most memory and time: listing all packages takes a good deal of both."""
     return max(settings.templates, key=lambda name: settings.templates[name].memory_mib)
-
-
-async def _router(
-    settings: Settings, models: "Discovery", store: "Store"
-) -> tuple[Router, list[EventSink]]:
-    """The router, and what it learns by; by rules alone where that is switched off."""
-    from capibara6.routing import Learner, LearningRouter, OutcomeListener, RuleRouter
-
-    if settings.router.learning == "off":
-        return RuleRouter(), []
-    prices = {
-        tier.name: tier.usd_per_million_tokens_in + tier.usd_per_million_tokens_out
-        for tier in models.usable
-    }
-    learner = Learner(store.outcomes, prices)
-    try:
-        await learner.refresh()
-    except Exception:
-        # Broken statistics must not keep the platform from starting.
-        log.exception("the router's outcomes cannot be learnt from; it goes by rules")
-        return RuleRouter(), []
-    router = LearningRouter(RuleRouter(), learner, prices, settings.router.quality)
-    return router, [OutcomeListener(store.outcomes, learner)]
-
-
-async def _tuner(settings: Settings, store: "Store") -> "Tuner":
-    """The limits of tasks; without what was learnt where that cannot be read."""
-    from capibara6.tuning import Tuner
-
-    tuner = Tuner(store.usage, store.pins, settings.templates, settings.tuning)
-    try:
-        await tuner.refresh()
-    except Exception:
-        log.exception("the limits that tasks need cannot be learnt; their templates' own hold")
-    return tuner
-
-
-def _recorders(store: "Store", tuner: "Tuner") -> list[EventSink]:
-    """The listeners that write; the store first, since what the others write refers to it."""
-    from capibara6.ace import LessonListener
-    from capibara6.tuning import UsageListener
-
-    return [store.events, LessonListener(store.lessons), UsageListener(store.usage, tuner=tuner)]
 
 
 def _provider_source(

@@ -5,6 +5,7 @@ from typing import Any
 
 from capibara6.domain import events as ev
 from capibara6.domain.executions import Artefact, ExecutionResult
+from capibara6.domain.playbook import Advice
 from capibara6.domain.programs import Diagnosis, Finding, Program
 from capibara6.domain.requests import Request, Route
 from capibara6.views import view
@@ -19,6 +20,7 @@ class Trial:
     findings: tuple[Finding, ...] = ()
     result: ExecutionResult | None = None
     diagnosis: Diagnosis | None = None
+    advice: tuple[Advice, ...] = ()  # bullets of the playbook that the prompt held
 
 
 @dataclass(slots=True)
@@ -37,6 +39,8 @@ class Outcome:
                 self.request = event.request
             case ev.Routed():
                 self.route = event.route
+            case ev.Recalled():
+                self._trial(event.attempt).advice = event.advice
             case ev.ProgramWritten():
                 self._trial(event.attempt).program = event.program
             case ev.Validated():

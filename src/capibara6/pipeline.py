@@ -20,12 +20,13 @@ from capibara6.domain.executions import (
     ResultItem,
     SandboxReady,
 )
-from capibara6.domain.ports import EventSink, Executor, ProgramWriter, Router, Validator
+from capibara6.domain.ports import EventSink, Executor, Memory, ProgramWriter, Router, Validator
 from capibara6.domain.programs import Diagnosis, Failure, Finding, Program
 from capibara6.domain.requests import Request, Route
 from capibara6.errors import ModelError, RequestError
 from capibara6.escalation import Ladder
 from capibara6.progress import Attempt, Clock, Progress
+from capibara6.recollection import recalled
 from capibara6.streams import closed_after
 from capibara6.texts import say
 
@@ -47,6 +48,7 @@ class Pipeline:
         sinks: listeners; their failures are logged and break nothing.
         attempts_max: programs written for one question.
         clock: monotonic seconds.
+        memory: gives models advice out of earlier runs; None: they get none.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Pipeline:
         attempts_max: int = 3,
         clock: Clock = time.monotonic,
         spare_writers: Sequence[ProgramWriter] = (),
+        memory: Memory | None = None,
     ) -> None:
         self._router = router
         self._ladder = Ladder(tuple(writers), tuple(spare_writers))
@@ -69,6 +72,7 @@ class Pipeline:
         self._audience = Audience(sinks)
         self._attempts_max = attempts_max
         self._clock = clock
+        self._memory = memory
 
     def run(self, request: Request) -> Events:
         """Answer a question; `request.files` are profiled.
@@ -122,7 +126,10 @@ class Pipeline:
         """Write, validate and run one program; `attempt` holds how it went."""
         run_id, program = attempt.request.id, None
         writer = self._ladder.writer(attempt.tier)
-        pieces = writer.write(attempt.request, attempt.route, attempt.previous)
+        advice = await recalled(self._memory, attempt)
+        if advice:
+            yield ev.Recalled(run_id, attempt.number, advice)
+        pieces = writer.write(attempt.request, attempt.route, attempt.previous, advice)
         try:
             async with closed_after(pieces):
                 async for piece in pieces:

@@ -79,6 +79,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "… {count} lines more: the record of the run holds them …",
         "es": "… {count} líneas más: están en el registro de la ejecución …",
     },
+    "lessons": {
+        "en": "Lessons of the playbook in the prompt:",
+        "es": "Lecciones del cuaderno en la petición al modelo:",
+    },
     "findings": {
         "en": "The check before the run found:",
         "es": "La revisión previa encontró:",

@@ -35,6 +35,7 @@ from capibara6.domain.executions import (
     ResultItem,
     Usage,
 )
+from capibara6.domain.playbook import Delta
 from capibara6.domain.programs import Diagnosis, Finding, Program
 from capibara6.domain.requests import Column, DataFile, Request, Route
 from capibara6.errors import ConfigurationError, UnknownRecordError
@@ -469,3 +470,26 @@ async def test_a_write_of_which_nobody_heard_is_not_written_twice(
                 await store.events.handle(event)
     await tell(store, events[2:])
     assert [event async for event in store.runs.replay("a" * 32)] == events
+
+
+def playbook_delta(number: int, kind: str = "add") -> Delta:
+    body = {"text": f"lesson {number}", "odd": "\ud800 \u00f1"}
+    return Delta(f"{number:032x}", datetime(2026, 1, 1, tzinfo=UTC), kind, "b" * 32, body)
+
+
+async def test_changes_of_the_playbook_are_a_set(store: Store) -> None:
+    assert await store.playbook.add([]) == 0
+    assert await store.playbook.oldest() is None
+    assert await store.playbook.add([playbook_delta(1), playbook_delta(2)]) == 2
+    assert await store.playbook.add([playbook_delta(2), playbook_delta(3, "remove")]) == 1
+    rows = await store.playbook.after(0, 10)
+    assert [change for _, change in rows] == [
+        playbook_delta(1),
+        playbook_delta(2),
+        playbook_delta(3, "remove"),
+    ]
+    assert await store.playbook.after(rows[1][0], 10) == rows[2:]
+    assert await store.playbook.after(0, 2) == rows[:2]
+    assert await store.playbook.oldest() == rows[0][0]
+    assert await store.playbook.clear() == 3
+    assert await store.playbook.oldest() is None

@@ -55,8 +55,8 @@ class Narrator:
 
     def _tell(self, event: ev.Event) -> None:
         match event:
-            case ev.Routed():
-                self._show_route(event)
+            case ev.Routed() | ev.Recalled():
+                self._show_choice(event)
             case ev.ProgramWritten():
                 self._show_program(event.attempt, event.program)
             case ev.Validated() if event.findings:
@@ -74,6 +74,12 @@ class Narrator:
             case ev.RunFinished():
                 self._show_answer(event)
 
+    def _show_choice(self, event: ev.Routed | ev.Recalled) -> None:
+        if isinstance(event, ev.Routed):
+            self._show_route(event)
+        else:
+            self._show_advice(event)
+
     def _show_route(self, event: ev.Routed) -> None:
         route = event.route
         self.language = route.language
@@ -81,6 +87,12 @@ class Narrator:
         self._heading("route", confidence=route.confidence, **fields)
         for reason in route.reasons:
             self._line(f"  · {reason}", "dim")
+
+    def _show_advice(self, event: ev.Recalled) -> None:
+        self._heading("lessons")
+        for advice in event.advice:
+            first = advice.text.partition("\n")[0]
+            self._line(f"  · {advice.bullet_id[:8]} {visible(first)}", "dim")
 
     def _show_program(self, attempt: int, program: Program) -> None:
         self._heading("program", attempt=attempt, origin=program.origin)

@@ -4,7 +4,7 @@ import asyncio
 import importlib
 import math
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,7 @@ from capibara6.codegen.attempts import AttemptFailed, Attempts, RetryPolicy
 from capibara6.codegen.prompts import Message, build_messages
 from capibara6.codegen.reply import Reply
 from capibara6.codegen.tiers import ModelTier
+from capibara6.domain.playbook import Advice
 from capibara6.domain.programs import Failure, Program
 from capibara6.domain.requests import Request, Route
 from capibara6.errors import ModelReplyError
@@ -61,7 +62,11 @@ class ModelWriter:
         return self._tier.name
 
     async def write(
-        self, request: Request, route: Route, failure: Failure | None = None
+        self,
+        request: Request,
+        route: Route,
+        failure: Failure | None = None,
+        advice: Sequence[Advice] = (),
     ) -> AsyncGenerator[str | Program, None]:
         """Ask the model; yield its answer's text in pieces, and last the Program.
 
@@ -72,13 +77,14 @@ class ModelWriter:
             request: the question and its data.
             route: names the language of the question.
             failure: the attempt before, for a repair.
+            advice: of the playbook.
 
         Raises:
             ModelUnreachableError: nothing answers, in time or at all, or it refuses the key.
             ModelBusyError: it refused every attempt.
             ModelReplyError: its answer is broken or holds no program.
         """
-        messages = build_messages(request, route, failure, self._tier.prompt_tokens_max)
+        messages = build_messages(request, route, failure, self._tier.prompt_tokens_max, advice)
         endpoint = await self._connected()
         attempts = Attempts(self._tier, self._policy, self._jitter)
         replies: list[Reply] = []

@@ -119,6 +119,13 @@ class Tuning(Section):
     timeout_floor_s: Timeout
 
 
+class Ace(Section):
+    """What is learnt from runs and given to later prompts."""
+
+    learning: Literal["on", "off"]  # off: no advice, and nothing new is learnt
+    tokens_max: Annotated[int, Field(ge=0, le=100_000)]  # of a prompt, for advice
+
+
 class Limits(Section):
     """What a request may bring and what a run may leave."""
 

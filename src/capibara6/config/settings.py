@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from capibara6.config.sections import (
+    Ace,
     CloudProvider,
     EmbeddedProvider,
     Limits,
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     tiers: dict[Name, Tier]  # cheapest first
     router: Router
     tuning: Tuning
+    ace: Ace
     limits: Limits
     mail: Mail | None = None
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # who may use the platform

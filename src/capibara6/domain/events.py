@@ -1,14 +1,15 @@
 """What happens during a run, as it happens. Learners, monitoring and the store listen to these.
 
-Order within one run: RunStarted, Routed?, then per attempt ProgramChunk*, ProgramWritten?,
-Validated?, ExecutionStarted?, Output*, ResultShown*, ExecutionRepeated? with more of these,
-ExecutionFinished?, RepairStarted?, and last RunFinished. A program of the user's own is neither
-routed nor validated.
+Order within one run: RunStarted, Routed?, then per attempt Recalled?, ProgramChunk*,
+ProgramWritten?, Validated?, ExecutionStarted?, Output*, ResultShown*, ExecutionRepeated? with more
+of these, ExecutionFinished?, RepairStarted?, and last RunFinished. A program of the user's own is
+neither routed nor validated.
 """
 
 from dataclasses import dataclass
 
 from capibara6.domain.executions import ExecutionResult, Grant, OutputChunk, Repeating, ResultItem
+from capibara6.domain.playbook import Advice
 from capibara6.domain.programs import Diagnosis, Finding, Program
 from capibara6.domain.requests import Request, Route
 
@@ -32,6 +33,14 @@ class Routed(Event):
     """The router decided."""
 
     route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled(Event):
+    """The playbook had advice for the attempt's prompt."""
+
+    attempt: int  # from 1
+    advice: tuple[Advice, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from capibara6.domain.executions import (
     ResultItem,
     SandboxReady,
 )
+from capibara6.domain.playbook import Advice
 from capibara6.domain.programs import Failure, Finding, Program
 from capibara6.domain.requests import Request, Route
 
@@ -33,14 +34,30 @@ class ProgramWriter(Protocol):
         ...
 
     def write(
-        self, request: Request, route: Route, failure: Failure | None = None
+        self,
+        request: Request,
+        route: Route,
+        failure: Failure | None = None,
+        advice: Sequence[Advice] = (),
     ) -> AsyncIterator[str | Program]:
         """Stream the answer's text in pieces; the last item is the Program.
+
+        `advice` is what the playbook says to the request; recipes need none.
 
         Raises:
             ModelError: the endpoint failed or its answer holds no program.
             RequestError: a recipe cannot be applied to this request.
         """
+        ...
+
+
+class Memory(Protocol):
+    """What was learnt, as far as it helps with a request."""
+
+    async def recall(
+        self, request: Request, route: Route, tier: str, failure: Failure | None = None
+    ) -> tuple[Advice, ...]:
+        """The advice for an attempt of a tier, best first. A failure of it costs no run."""
         ...
 
 

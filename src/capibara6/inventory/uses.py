@@ -5,11 +5,13 @@ object's class only a run would tell, the dotted name begins with a full stop: `
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 USES_MAX: Final = 5_000
+_WORD_GIVEN: Final = re.compile(r"[\w-]{1,24}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Use:
         positional: how many values it is given by position.
         unpacked: whether the call holds `*values` or `**keywords`.
         is_import: it stands in an import statement.
+        texts: short words that the call is given, each with its keyword or "".
     """
 
     dotted: str
@@ -31,6 +34,7 @@ class Use:
     positional: int = 0
     unpacked: bool = False
     is_import: bool = False
+    texts: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -53,7 +57,7 @@ def uses(tree: ast.Module) -> tuple[Use, ...]:
         whole = isinstance(node, ast.Attribute | ast.Name) and id(node) not in inner
         call = called.get(id(node))
         dotted = _dotted(node, imports) if whole or call else None
-        if dotted and (call or not dotted.startswith(".")):
+        if dotted:
             found.append(_use(node, dotted, call))
     return tuple(sorted(found, key=lambda use: (use.line, use.column)))
 
@@ -65,7 +69,17 @@ def _use(node: ast.AST, dotted: str, call: ast.Call | None) -> Use:
     keywords = tuple(keyword.arg for keyword in call.keywords if keyword.arg is not None)
     starred = any(isinstance(value, ast.Starred) for value in call.args)
     unpacked = starred or len(keywords) < len(call.keywords)
-    return Use(dotted, line, column, keywords, len(call.args), unpacked)
+    texts = tuple(_texts(call))
+    return Use(dotted, line, column, keywords, len(call.args), unpacked, texts=texts)
+
+
+def _texts(call: ast.Call) -> Iterator[tuple[str, str]]:
+    given = [("", value) for value in call.args]
+    given += [(keyword.arg, keyword.value) for keyword in call.keywords if keyword.arg]
+    for name, value in given:
+        text = value.value if isinstance(value, ast.Constant) else None
+        if isinstance(text, str) and _WORD_GIVEN.fullmatch(text):
+            yield name, text
 
 
 def _dotted(node: ast.AST, imports: dict[str, str]) -> str | None:

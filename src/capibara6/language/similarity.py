@@ -96,18 +96,23 @@ class SimilarityIndex(Generic[Key]):
     def closest(self, text: str, limit: int) -> list[tuple[Key, float]]:
         """The keys of the texts closest to one, with their likeness, closest first.
 
-        Likeness is about one for the text itself, and zero for one with nothing in common.
+        Likeness is one for the text itself, and zero for one with nothing in common.
         """
-        weighed = self._weighed(terms(text))
+        found = terms(text)
+        weighed = self._weighed(found)
         known = [item for item in weighed if item[0] in self._postings][:_TERMS_MAX]
         scores: defaultdict[Key, float] = defaultdict(float)
         mean = self._total_length / max(1, len(self._lengths))
         for term, weight in known:
             for key, held in self._postings[term].items():
                 scores[key] += weight * self._saturated(held, self._lengths[key], mean)
-        best = sum(weight for _, weight in weighed[:_TERMS_MAX]) or 1.0
+        own = sum(found.values())
+        best = sum(
+            weight * self._saturated(found[term], own, mean)
+            for term, weight in weighed[:_TERMS_MAX]
+        )
         ordered = sorted(scores.items(), key=lambda item: -item[1])[:limit]
-        return [(key, score / best) for key, score in ordered]
+        return [(key, score / (best or 1.0)) for key, score in ordered]
 
     def _saturated(self, held: float, length: float, mean: float) -> float:
         norm = 1 - _LENGTH_SHARE + _LENGTH_SHARE * length / (mean or 1.0)

@@ -11,6 +11,7 @@ from capibara6.store.executions import Executions
 from capibara6.store.in_progress import InProgress
 from capibara6.store.interruptions import say_interrupted
 from capibara6.store.learning import Lessons
+from capibara6.store.playbook_deltas import PlaybookDeltas
 from capibara6.store.records import (
     ArtefactRecord,
     ExecutionFilter,
@@ -39,6 +40,7 @@ __all__ = [
     "LimitPin",
     "LimitPins",
     "Page",
+    "PlaybookDeltas",
     "RunRecord",
     "Runs",
     "Stats",
@@ -65,6 +67,7 @@ class Store:
         usage: raw material of tuning.
         pins: limits that somebody set over it.
         outcomes: raw material of the router.
+        playbook: changes of ACE's playbook.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Store:
         self.usage = UsageSamples(database)
         self.pins = LimitPins(database)
         self.outcomes = TierOutcomes(database)
+        self.playbook = PlaybookDeltas(database)
 
     @classmethod
     async def open(cls, url: str, home: Path, clock: Callable[[], datetime] = utc_now) -> "Store":

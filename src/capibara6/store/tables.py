@@ -191,3 +191,16 @@ tier_outcomes = Table(
     Index(None, "id", unique=True),
     sqlite_autoincrement=True,  # a number is never given twice, not even after a reset
 )
+
+playbook_deltas = Table(
+    "playbook_deltas",
+    metadata,
+    Column("seq", Integer, primary_key=True),  # in the order of storing
+    Column("id", _ID, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("bullet", _ID, nullable=False),
+    Column("body", Text, nullable=False),  # ASCII JSON
+    Index(None, "id", unique=True),
+    sqlite_autoincrement=True,
+)

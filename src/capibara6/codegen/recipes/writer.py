@@ -1,6 +1,6 @@
 """The recipes as a ProgramWriter: the tier that costs nothing and asks no model."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from capibara6.codegen.recipes import wording
 from capibara6.codegen.recipes.asked import Asked, read_question
@@ -8,6 +8,7 @@ from capibara6.codegen.recipes.assembly import assemble
 from capibara6.codegen.recipes.choice import Choice
 from capibara6.codegen.recipes.choices import CHOOSERS, WITHOUT_COLUMNS
 from capibara6.codegen.recipes.conditions import conditions
+from capibara6.domain.playbook import Advice
 from capibara6.domain.programs import Failure, Program
 from capibara6.domain.requests import Request, Route
 from capibara6.errors import NoRecipeError
@@ -28,7 +29,11 @@ class RecipeWriter:
         return TIER
 
     async def write(
-        self, request: Request, route: Route, failure: Failure | None = None
+        self,
+        request: Request,
+        route: Route,
+        failure: Failure | None = None,
+        advice: Sequence[Advice] = (),
     ) -> AsyncIterator[str | Program]:
         """Yield a sentence that says what will be done, then the program.
 

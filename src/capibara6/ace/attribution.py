@@ -1,0 +1,53 @@
+"""Which lessons of a prompt had a part in what became of the program. Pure."""
+
+import re
+from typing import Final
+
+from capibara6.ace.deltas import HARMFUL, HELPFUL, UNUSED
+from capibara6.ace.signatures import base_of, signatures, words_of
+from capibara6.domain.executions import ExecutionResult
+from capibara6.domain.playbook import Bullet
+from capibara6.domain.programs import Program
+
+_WORD: Final = re.compile(r"[\w-]+")
+_ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def verdict(bullet: Bullet, program: Program, result: ExecutionResult | None, good: bool) -> str:
+    """What a bullet did for an attempt: "helpful", "harmful" or "unused".
+
+    A lesson about a use of packages counts where the program follows it: for it when the program
+    worked, against it when the error names what the lesson recommends. Of one that is about no use,
+    the outcome alone can be told.
+
+    Args:
+        bullet: in the prompt.
+        program: that came of it.
+        result: of its run; None: a check stopped it.
+        good: whether the attempt answered the question.
+    """
+    if not bullet.remedy:
+        if bullet.trigger and bullet.trigger in signatures(program.code):
+            return UNUSED  # it was not heeded
+        return HELPFUL if good else HARMFUL if not bullet.trigger else UNUSED
+    used = signatures(program.code)
+    followed = [name for name in bullet.remedy if name in used]
+    if not followed or (bullet.trigger in used and base_of(bullet.trigger) == bullet.trigger
+                        and not _grows(bullet)):  # fmt: skip
+        return UNUSED
+    if good:
+        return HELPFUL
+    return HARMFUL if _is_blamed(followed, result) else UNUSED
+
+
+def _grows(bullet: Bullet) -> bool:
+    """Whether the remedy is the same call, given more."""
+    return any(base_of(name) == bullet.trigger for name in bullet.remedy)
+
+
+def _is_blamed(followed: list[str], result: ExecutionResult | None) -> bool:
+    error = result.error if result else None
+    if error is None:
+        return False
+    said = set(_WORD.findall(_ANSI.sub("", error.value)))
+    return any(word in said for name in followed for word in words_of(name))

@@ -1,0 +1,123 @@
+"""The curator: keeps the playbook current with the stored deltas, and joins duplicates."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from capibara6.ace.deltas import merge
+from capibara6.ace.playbook import Entry, Playbook
+from capibara6.domain.playbook import Bullet, Delta
+from capibara6.language.similarity import SimilarityIndex
+from capibara6.store import PlaybookDeltas
+
+_BATCH: Final = 2_000
+SAME_LIKENESS_MIN: Final = 0.75  # of texts about no use in particular
+_SAME_USE_LIKENESS_MIN: Final = 0.5
+_COMPARED: Final = 5
+
+log = logging.getLogger(__name__)
+
+
+class Curator:
+    """The playbook of this process, which follows what others store.
+
+    Args:
+        deltas: where they are stored.
+    """
+
+    def __init__(self, deltas: PlaybookDeltas) -> None:
+        self._deltas = deltas
+        self._seq = 0
+        self.playbook = Playbook()
+        self.index: SimilarityIndex[str] = SimilarityIndex()
+        self.by_word: dict[str, set[str]] = {}  # last name of a trigger -> groups
+
+    async def refresh(self) -> None:
+        """Take what was stored since; start anew when all that was known is gone."""
+        oldest = await self._deltas.oldest()
+        if self._seq and oldest is None:
+            self._forget()
+        changed: set[str] = set()
+        while found := await self._deltas.after(self._seq, _BATCH):
+            self._seq = found[-1][0]
+            changed.update(filter(None, (self.playbook.apply(change) for _, change in found)))
+        for group in changed:
+            self._index(group)
+
+    async def commit(self, changes: Sequence[Delta], bullets: Sequence[Bullet] = ()) -> int:
+        """Store changes, and join bullets that are new to others that mean the same.
+
+        Args:
+            changes: to store.
+            bullets: those that the changes add.
+
+        Returns:
+            How many changes were new.
+        """
+        await self.refresh()
+        joined = [one for bullet in bullets for one in self._duplicates(bullet)]
+        new = await self._deltas.add([*changes, *joined])
+        await self.refresh()
+        return new
+
+    def active(self, group: str) -> Entry | None:
+        """A group's entry, if it is in use."""
+        entry = self.playbook.entry(group)
+        return entry if entry and entry.status == "active" else None
+
+    def _duplicates(self, bullet: Bullet) -> list[Delta]:
+        """Merges of a bullet that is not there yet with those that mean the same."""
+        if self.playbook.entry(bullet.id):
+            return []
+        close = self.index.closest(bullet.text, _COMPARED)
+        found = []
+        for group, likeness in close:
+            other = self.playbook.entry(group)
+            if other and is_same(bullet, other.bullet, likeness):
+                found.append(merge(bullet.id, other.bullet.id, bullet.created))
+        return found
+
+    def _index(self, group: str) -> None:
+        root = self.playbook.root(group)
+        if root != group:
+            self.index.drop(group)
+        entry = self.playbook.entry(root)
+        if entry is None or entry.status != "active":
+            self.index.drop(root)
+            return
+        bullet = entry.bullet
+        self.index.put(root, "\n".join((bullet.text, *entry.cues, bullet.scope.task)))
+        for word in _trigger_words(bullet):
+            self.by_word.setdefault(word, set()).add(root)
+
+    def _forget(self) -> None:
+        self.playbook, self.index, self._seq = Playbook(), SimilarityIndex(), 0
+        self.by_word = {}
+
+
+def is_same(one: Bullet, other: Bullet, likeness: float) -> bool:
+    """Whether two bullets mean the same.
+
+    Args:
+        one: a bullet.
+        other: another; of another section, it means something else.
+        likeness: of their texts, 0..1.
+    """
+    if one.section != other.section or bool(one.program) != bool(other.program):
+        return False
+    if one.trigger or other.trigger:
+        shared = set(one.remedy) & set(other.remedy)
+        same = one.trigger == other.trigger and bool(shared or not one.remedy or not other.remedy)
+        return same and likeness >= _SAME_USE_LIKENESS_MIN
+    return likeness >= SAME_LIKENESS_MIN
+
+
+def _trigger_words(bullet: Bullet) -> list[str]:
+    name = bullet.trigger.partition("(")[0].rpartition(".")[2]
+    return [name] if name else []
+
+
+def touched(entry: Entry) -> datetime:
+    """When an entry was last of use, or made."""
+    return entry.last_used or entry.bullet.created

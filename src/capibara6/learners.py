@@ -1,0 +1,81 @@
+"""Joins what learns from runs: the router, the limits of tasks, the playbook.
+
+Each can be switched off, and none keeps the platform from starting when what it has learnt cannot
+be read.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+from capibara6.config import Settings
+from capibara6.domain.ports import EventSink, Memory, Router
+
+if TYPE_CHECKING:
+    from capibara6.codegen.discovery import Discovery
+    from capibara6.inventory import Stock
+    from capibara6.store import Store
+    from capibara6.tuning import Tuner
+
+log = logging.getLogger(__name__)
+
+
+async def router(
+    settings: Settings, models: "Discovery", store: "Store"
+) -> tuple[Router, list[EventSink]]:
+    """The router, and what it learns by; by rules alone where that is switched off."""
+    from capibara6.routing import Learner, LearningRouter, OutcomeListener, RuleRouter
+
+    if settings.router.learning == "off":
+        return RuleRouter(), []
+    prices = {
+        tier.name: tier.usd_per_million_tokens_in + tier.usd_per_million_tokens_out
+        for tier in models.usable
+    }
+    learner = Learner(store.outcomes, prices)
+    try:
+        await learner.refresh()
+    except Exception:
+        # Broken statistics must not keep the platform from starting.
+        log.exception("the router's outcomes cannot be learnt from; it goes by rules")
+        return RuleRouter(), []
+    learning = LearningRouter(RuleRouter(), learner, prices, settings.router.quality)
+    return learning, [OutcomeListener(store.outcomes, learner)]
+
+
+async def tuner(settings: Settings, store: "Store") -> "Tuner":
+    """The limits of tasks; without what was learnt where that cannot be read."""
+    from capibara6.tuning import Tuner
+
+    found = Tuner(store.usage, store.pins, settings.templates, settings.tuning)
+    try:
+        await found.refresh()
+    except Exception:
+        log.exception("the limits that tasks need cannot be learnt; their templates' own hold")
+    return found
+
+
+async def memory(
+    settings: Settings, store: "Store", stock: "Stock"
+) -> tuple[Memory | None, list[EventSink]]:
+    """What gives prompts advice, and what it learns by; nothing where that is switched off."""
+    from capibara6.ace import Curator, PlaybookListener, Recaller
+
+    if settings.ace.learning == "off":
+        return None, []
+    curator = Curator(store.playbook)
+    try:
+        await curator.refresh()
+    except Exception:
+        # A broken playbook must not keep the platform from starting.
+        log.exception("the playbook cannot be read; prompts get no advice, nothing is learnt")
+        return None, []
+    recaller = Recaller(curator, stock, settings.ace.tokens_max)
+    return recaller, [PlaybookListener(curator, stock)]
+
+
+def recorders(store: "Store", tuner: "Tuner") -> list[EventSink]:
+    """The listeners that write; the store first, since what the others write refers to it."""
+    from capibara6.ace import LessonListener
+    from capibara6.tuning import UsageListener
+
+    return [store.events, LessonListener(store.lessons), UsageListener(store.usage, tuner=tuner)]
