@@ -8,11 +8,12 @@ export UV_SYSTEM_CERTS ?= 1
 UV := $(BIN)/python -m uv
 QUESTION ?= Which species cause the highest total cost?
 SOAK_S ?= 600
+E2B ?= ../e2b-dev
 DATA ?= examples/birdstrikes/birdstrikes.csv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11
 
-.PHONY: run test check format bench compatibility soak extras lock clean help
+.PHONY: run test check format bench compatibility suites soak extras lock clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -40,6 +41,10 @@ bench: $(VENV)/dev.stamp ## Measure the sandbox through the published SDK
 
 compatibility: $(VENV)/dev.stamp ## Write docs/E2B_COMPATIBILITY.md anew from what the tests call
 	$(BIN)/python scripts/compatibility.py --record
+
+suites: $(VENV)/dev.stamp ## Run E2B's own test suites, from clones of its repositories in the folder E2B=
+	@$(BIN)/python -m capibara6_sandbox build > $(VENV)/templates.tsv
+	$(BIN)/python scripts/e2b_suites.py "$(E2B)" --record
 
 soak: $(VENV)/dev.stamp ## Use 50 sandboxes at once for ten minutes, and check that nothing is lost, leaks or grows
 	$(BIN)/python bench/soak.py --seconds $(SOAK_S)

@@ -10,7 +10,23 @@ from support.e2b_surface.recording import (  # noqa: F401 - hooks
     pytest_runtest_setup,
     pytest_sessionfinish,
 )
+from support.registries import DockerHub, docker_hub
 from support.sandbox_server import SandboxServer
+
+
+@pytest.fixture(scope="session")
+def hub() -> Iterator[DockerHub]:
+    """A registry that stands for Docker Hub, and others beside it."""
+    with docker_hub() as it:
+        yield it
+
+
+@pytest.fixture(scope="session")
+def hub_server(hub: DockerHub) -> Iterator[SandboxServer]:
+    """A server that finds them."""
+    server = SandboxServer((*hub.options, "--pool", "0"), hub.environment).start()
+    yield server
+    assert server.stop() == 0
 
 
 @pytest.fixture

@@ -185,14 +185,6 @@ def test_an_image_that_cannot_be_had_is_told(
         build(server, name, Template().from_image(reference.format(registry=public.address)))
 
 
-def test_credentials_of_amazon_are_refused_with_what_to_do(
-    server: SandboxServer, name: str, image: str
-) -> None:
-    template = Template().from_aws_registry(f"{image}-aws", "AKIA", "secret-key", "eu-west-1")
-    with pytest.raises(BuildException, match="aws ecr get-login-password"):
-        build(server, name, template)
-
-
 def test_a_pull_that_is_given_up_leaves_nothing(name: str) -> None:
     """A registry that never answers, and a newer build of the same name."""
     if shutil.which("skopeo") is None:

@@ -7,7 +7,9 @@ import pytest
 
 from support.e2b_surface import claims, node_methods
 from support.e2b_surface.recording import hold
+from support.images import GOOGLE_KEY, PASSWORD, USER
 from support.javascript import Outcome, installed, outcomes
+from support.registries import DockerHub
 from support.sandbox_server import SandboxServer
 
 FOLDER = Path(__file__).parent / "js"
@@ -46,9 +48,10 @@ def test_js(
     methods: set[claims.Method],
     script: str,
     name: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     if script not in reports:
-        server = sandbox_server.environ | {"E2B_VOLUME_API_URL": sandbox_server.url}
+        server = _surroundings(script, request, sandbox_server)
         reports[script] = outcomes(FOLDER / script, installed(FOLDER), server)
     assert name in reports[script], f"{script} did not run {name!r}"
     if (script, name) in NEED_CGROUPS and not sandbox_server.cgroups():
@@ -56,6 +59,18 @@ def test_js(
     assert reports[script][name].failure == ""
     called = claims.methods_among(reports[script][name].calls, methods)
     hold(f"tests/compat/js/{script}::{name}", called)
+
+
+def _surroundings(
+    script: str, request: pytest.FixtureRequest, server: SandboxServer
+) -> dict[str, str]:
+    """Return the variables that lead a script to what it needs."""
+    if script != "images.test.mjs":
+        return server.environ | {"E2B_VOLUME_API_URL": server.url}
+    hub: DockerHub = request.getfixturevalue("hub")
+    found: SandboxServer = request.getfixturevalue("hub_server")
+    opened = {"USER_OF_IMAGE": USER, "PASSWORD_OF_IMAGE": PASSWORD, "GOOGLE_KEY": GOOGLE_KEY}
+    return found.environ | {"PRIVATE_IMAGE": hub.private} | opened
 
 
 def test_every_method_and_command_is_in_the_table(methods: set[claims.Method]) -> None:

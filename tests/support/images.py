@@ -23,7 +23,9 @@ PROGRAMS = (
     "env", "sleep", "touch", "stat", "tar", "dirname", "getent", "cut", "tail", "df", "readlink",
 )  # fmt: skip
 USER, PASSWORD = "reader", "open-sesame"
+GOOGLE_KEY = '{"type": "service_account"}'
 _HASH = "$2b$04$wyoDIhRxEOROwAS/FeA7p.Twpbq8atGkgImycKt/lh2ZplYKJq.pq"  # of PASSWORD
+_GOOGLE_HASH = "$2b$04$wyoDIhRxEOROwAS/FeA7p.orsjwgiYgp1TZ42lv2roBqVeiDNUBW."  # of GOOGLE_KEY
 
 
 def entry(name: str, **attributes: object) -> tarfile.TarInfo:
@@ -56,7 +58,7 @@ def layer(entries: Sequence[tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]]) ->
     return packed.getvalue()
 
 
-def system_layer() -> bytes:
+def system_layer(more: Sequence[str] = ()) -> bytes:
     """Return a layer with a shell and few programs of this machine, and what they need."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -69,14 +71,14 @@ def system_layer() -> bytes:
             ("etc/group", b"root:x:0:\n"),
         ):
             archive.addfile(entry(name, size=len(text), mode=0o644), io.BytesIO(text))
-        for path in _files():
+        for path in _files((*PROGRAMS, *more)):
             archive.add(path.resolve(), f"usr/{path.relative_to('/usr')}")
     return packed.getvalue()
 
 
-def _files() -> list[Path]:
+def _files(names: Sequence[str]) -> list[Path]:
     """Return the programs with the libraries that they are linked with, below /usr."""
-    programs = [Path("/usr/bin", name) for name in PROGRAMS]
+    programs = [Path("/usr/bin", name) for name in names]
     done = subprocess.run(["ldd", *map(str, programs)], capture_output=True, text=True, check=True)
     found = {Path(path) for path in re.findall(r"(/\S+) \(0x", done.stdout)}
     libraries = {p if p.is_relative_to("/usr") else Path(f"/usr{p}") for p in found}
@@ -151,7 +153,7 @@ def registry(*, private: bool = False) -> Iterator[Registry]:
             f"http: {{addr: '{address}'}}",
         ]
         if private:
-            Path(place, "passwords").write_text(f"{USER}:{_HASH}\n")
+            Path(place, "passwords").write_text(f"{USER}:{_HASH}\n_json_key:{_GOOGLE_HASH}\n")
             config.append(f"auth: {{htpasswd: {{realm: tests, path: {place}/passwords}}}}")
         Path(place, "config.yml").write_text("\n".join(config))
         command = ["docker-registry", "serve", f"{place}/config.yml"]

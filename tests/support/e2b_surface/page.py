@@ -6,6 +6,7 @@ from collections import defaultdict
 from importlib import metadata
 from typing import Final
 
+from support.e2b_suites import results
 from support.e2b_surface.claims import COMPAT, Difference, Method
 
 SURFACES: Final = {"python": "Python", "python-async": "Python, async", "js": "JS"}
@@ -28,6 +29,14 @@ tests call (`tests/compat/methods.tsv`), and from the differences that are decla
 (`tests/compat/differences.toml`). Tests fail where it is not true. Versions of the last twelve
 months are tested too: [ADR 25](adr/0025-sdks-of-a-year.md).
 """
+_SUITES: Final = """\
+## E2B's own test suites
+
+`make suites` runs the tests of E2B's repositories that ask a server, with the published packages,
+in a network of their own: two public addresses, one web site, the echo server of E2B's template
+`httpbin` and Docker Hub's `ubuntu:22.04` are stand-ins there.
+"""
+_DECLARED: Final = "Tests that need not pass (`tests/compat/e2b_suites.toml`):"
 _TITLES: Final = {
     "functions": "Functions",
     "Template()": "Building a template: `Template()`",
@@ -46,6 +55,7 @@ def page(tests: dict[Method, str], differences: list[Difference], versions: dict
     parts += [_section(group, rows) for group, rows in _in_order(groups)]
     parts.append(_commands(tests, differences))
     parts.append(_notes(differences))
+    parts.append(_suites())
     return "\n".join(parts)
 
 
@@ -112,6 +122,18 @@ def _commands(tests: dict[Method, str], differences: list[Difference]) -> str:
 def _notes(differences: list[Difference]) -> str:
     notes = [f"{number}. {one.says}" for number, one in enumerate(differences, 1)]
     return "\n".join(["## Differences\n", *notes]) + "\n"
+
+
+def _suites() -> str:
+    """Tell what came of E2B's own suites the last time they were run."""
+    rows = results.RECORDED.read_text().splitlines()
+    lines = ["| | package | tests of commit | run | passed | skipped by E2B |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        name, package, version, revision, total, passed, skipped = row.split("\t")
+        lines.append(f"| {name} | `{package}` {version} | {revision} | {total} | {passed} | {skipped} |")
+    told = results.exceptions()
+    notes = [f"- `{test}` ({one.suite}): {one.says}" for one in told for test in one.tests]
+    return "\n".join([_SUITES, *lines, "", _DECLARED, "", *notes]) + "\n"
 
 
 def versions() -> dict[str, str]:

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from capibara6_sandbox.host.builds import amazon
 from capibara6_sandbox.host.builds.registries import (
+    AmazonKey,
     Credentials,
     ImageName,
     ImageRefusedError,
@@ -78,6 +80,8 @@ async def pull(
         ImageRefusedError: it cannot be had; the message is for the client.
     """
     await asyncio.to_thread(check_registry, name.registry, settings)
+    if isinstance(credentials, AmazonKey):
+        credentials = await asyncio.to_thread(amazon.password, credentials)
     skopeo = shutil.which("skopeo")
     if skopeo is None:
         raise ImageRefusedError(

@@ -82,26 +82,20 @@ class GoogleKey(BaseModel):
 
 
 class AmazonKey(BaseModel):
-    """What opens a registry of Amazon's; this server cannot use it."""
+    """What `amazon.password` makes a password of."""
 
     model_config = ConfigDict(extra="ignore")
     type: Literal["aws"]
+    awsAccessKeyId: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]  # noqa: N815
+    awsSecretAccessKey: SecretStr = Field(max_length=1000)  # noqa: N815
+    awsRegion: str = Field(max_length=100)  # noqa: N815
 
 
 Credentials = Annotated[Password | GoogleKey | AmazonKey, Field(discriminator="type")]
 
 
-def login(registry: str, credentials: Credentials) -> str:
-    """Return the text of a file of logins, as tools for registries read it.
-
-    Raises:
-        ImageRefusedError: this server cannot use such credentials.
-    """
-    if isinstance(credentials, AmazonKey):
-        raise ImageRefusedError(
-            "this server cannot turn AWS keys into a registry's password. Give username 'AWS' and "
-            "as password what `aws ecr get-login-password` prints, with type 'registry'."
-        )
+def login(registry: str, credentials: Password | GoogleKey) -> str:
+    """Return the text of a file of logins, as tools for registries read it."""
     if isinstance(credentials, GoogleKey):
         pair = f"_json_key:{credentials.serviceAccountJson.get_secret_value()}"
     else:
@@ -109,7 +103,7 @@ def login(registry: str, credentials: Credentials) -> str:
     return json.dumps({"auths": {registry: {"auth": base64.b64encode(pair.encode()).decode()}}})
 
 
-def secrets_of(credentials: Credentials | None) -> list[str]:
+def secrets_of(credentials: Password | GoogleKey | None) -> list[str]:
     """Return the words that no log may show."""
     if isinstance(credentials, Password):
         return [credentials.password.get_secret_value()]
