@@ -4,8 +4,8 @@
 
 MIRROR is a folder with clones of e2b-dev/E2B and e2b-dev/code-interpreter. The tests run with the
 published package of their version, in a network namespace that leads nowhere but to stand-ins for
-the public addresses they use (tests/support/e2b_suites/outside.py); that takes root. Tests that pass
-without any server are E2B's unit tests and left out. The status is 1 if a test fails that
+the public addresses they use (tests/support/e2b_suites/outside.py); that takes root. Tests that
+pass without any server are E2B's unit tests and left out. The status is 1 if a test fails that
 tests/compat/e2b_suites.toml does not name; `--record` notes the figures of a whole run for
 docs/E2B_COMPATIBILITY.md.
 """
@@ -52,6 +52,8 @@ def main() -> None:
     parser.add_argument("-k", dest="expression", default="")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.record and arguments.expression:
+        parser.error("--record notes the figures of whole runs: leave out -k")
     if os.geteuid() != 0:
         raise SystemExit("This needs root, for a network namespace with addresses of its own.")
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -137,7 +139,9 @@ def _pytest(
     clean = {**outside.clean_environment(), "PYTHONPATH": paths, **environment}
     with (ready.place / f"{kind}.log").open("wb") as log:
         words = [str(word) for word in command]
-        subprocess.run(words, cwd=ready.place, env=clean, stdout=log, stderr=log, check=False)
+        subprocess.run(  # noqa: S603 - the developer's own choice
+            words, cwd=ready.place, env=clean, stdout=log, stderr=log, check=False
+        )
     if not report.exists():
         raise SystemExit(f"{ready.suite.name}: no results; see {ready.place}/{kind}.log")
     return results.read(report)

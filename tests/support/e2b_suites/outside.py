@@ -44,7 +44,7 @@ subjectAltName = {names}
 def enter(command: list[str]) -> int:
     """Run a command in a network and a mount namespace of its own; return its exit status.
 
-    It is given a folder for what it makes. That is removed out here, where nothing is mounted in it.
+    It is given a folder for what it makes, removed out here, where nothing is mounted in it.
     """
     with tempfile.TemporaryDirectory(prefix="e2b-suites-") as folder:
         Path(folder).chmod(0o755)  # as nobody, skopeo reads its settings there
@@ -94,7 +94,9 @@ def docker_hub(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def _push(held: Registry, image: Path) -> None:
-    write_image(image, [system_layer(("gzip", "ln", "whoami"))], ["PATH=/usr/local/bin:/usr/bin:/bin"])
+    write_image(
+        image, [system_layer(("gzip", "ln", "whoami"))], ["PATH=/usr/local/bin:/usr/bin:/bin"]
+    )
     held.push(image, "library/ubuntu:22.04")
 
 

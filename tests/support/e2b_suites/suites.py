@@ -32,7 +32,9 @@ class Suite:
 SUITES: Final = (
     Suite("sdk", "E2B", "packages/python-sdk", "e2b", 60),
     # Its 2.9.1, whose tests these are, does not work with any `e2b` that pip takes for it.
-    Suite("code-interpreter", "code-interpreter", "python", "e2b-code-interpreter", 120, newest=True),
+    Suite(
+        "code-interpreter", "code-interpreter", "python", "e2b-code-interpreter", 120, newest=True
+    ),
 )
 
 

@@ -127,10 +127,15 @@ def _notes(differences: list[Difference]) -> str:
 def _suites() -> str:
     """Tell what came of E2B's own suites the last time they were run."""
     rows = results.RECORDED.read_text().splitlines()
-    lines = ["| | package | tests of commit | run | passed | skipped by E2B |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| | package | tests of commit | run | passed | skipped by E2B |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in rows:
         name, package, version, revision, total, passed, skipped = row.split("\t")
-        lines.append(f"| {name} | `{package}` {version} | {revision} | {total} | {passed} | {skipped} |")
+        lines.append(
+            f"| {name} | `{package}` {version} | {revision} | {total} | {passed} | {skipped} |"
+        )
     told = results.exceptions()
     notes = [f"- `{test}` ({one.suite}): {one.says}" for one in told for test in one.tests]
     return "\n".join([_SUITES, *lines, "", _DECLARED, "", *notes]) + "\n"

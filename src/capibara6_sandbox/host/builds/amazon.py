@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from pydantic import SecretStr
+
 from capibara6_sandbox.host.builds.registries import AmazonKey, ImageRefusedError, Password
 
 ENDPOINT_VARIABLE: Final = "AWS_ENDPOINT_URL_ECR"  # as Amazon's own tools read it
@@ -98,7 +100,7 @@ def _read(reply: bytes) -> Password:
         raise ValueError("a token of another form") from None  # without the token itself
     if not colon:
         raise ValueError("a token of another form")
-    return Password(type="registry", username=user, password=word)
+    return Password(type="registry", username=user, password=SecretStr(word))
 
 
 def _reason(reply: bytes) -> str:
