@@ -1,6 +1,5 @@
 """What holds on this machine: each layer is tried for real, in a process of its own."""
 
-import ctypes
 import json
 import os
 import platform
@@ -11,14 +10,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
 
-from capibara6_sandbox.isolation import identity, linux, mounts, seccomp, uplink
+from capibara6_sandbox.isolation import identity, landlock, linux, mounts, seccomp, uplink
 from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
 from capibara6_sandbox.templates.build import base_python_prefix
-
-_SYS_LANDLOCK_CREATE_RULESET: Final = 444
-_LANDLOCK_VERSION_FLAG: Final = 1
 
 _USERNS_REMEDY = """\
 User namespaces are refused. As root, one of:
@@ -39,6 +34,9 @@ What get_host() gives, `<port>-<sandbox>.localhost`, is found by browsers and cu
   a wildcard DNS record *.DOMAIN that leads here, and --domain DOMAIN
 or send the server itself the headers E2b-Sandbox-Id and E2b-Sandbox-Port."""
 _OPENSSL_REMEDY = "apt install openssl"
+_LANDLOCK_REMEDY = """\
+One layer less; all others hold. It comes with Linux 5.19, with CONFIG_SECURITY_LANDLOCK=y and
+`landlock` in the kernel's parameter lsm=."""
 _CGROUP_REMEDY = """\
 Without cgroups only rlimits bound memory and processes. As an ordinary user, start the server with
   systemd-run --user --scope -p Delegate=yes capibara6 sandbox serve"""
@@ -205,11 +203,18 @@ def _check_capabilities() -> Check:
     return Check("capabilities", not failure, True, failure or "dropped")
 
 
+def _restrict() -> None:
+    landlock.restrict_to("/")
+
+
 def _check_landlock() -> Check:
-    libc = ctypes.CDLL(None, use_errno=True)
-    version = libc.syscall(_SYS_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_VERSION_FLAG)
-    detail = f"ABI {version} (offered; not used yet)" if version > 0 else "not offered"
-    return Check("landlock", version > 0, False, detail)
+    version = landlock.offered_abi()
+    if version < landlock.ABI_NEEDED:
+        detail = f"ABI {version}, where {landlock.ABI_NEEDED} is needed; 0: not offered at all"
+        return Check("landlock", False, False, detail, _LANDLOCK_REMEDY)
+    failure = _attempt(_restrict)
+    detail = failure or f"ABI {version}: no mounts and devices behind the agent, no files in egress"
+    return Check("landlock", not failure, False, detail)
 
 
 def _check_cgroups() -> Check:

@@ -15,6 +15,9 @@ from capibara6_sandbox.isolation.rootfs import USER_ID
 IDS_PER_SANDBOX: Final = 65_536
 OPEN_FILES_MAX: Final = 65_536
 LOCKED_BYTES_MAX: Final = 64 * 1024
+# Too small for a dump; and with exactly 1 the kernel starts no program of the host for one either,
+# which 0 does not keep it from (core(5)).
+CORE_BYTES_MAX: Final = 1
 
 
 def has_id_ranges() -> bool:
@@ -59,7 +62,9 @@ def become(uid: int) -> None:
 
 def limit_resources() -> None:
     """Set the limits that hold whether or not there are cgroups."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    core = CORE_BYTES_MAX if hard else 0  # a limit of 0 that we were started with stays
+    resource.setrlimit(resource.RLIMIT_CORE, (core, core))
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (LOCKED_BYTES_MAX, LOCKED_BYTES_MAX))
     resource.setrlimit(resource.RLIMIT_NOFILE, open_files())
 

@@ -16,9 +16,9 @@ from typing import Final
 from capibara6_guest.location import IN_SANDBOX
 from capibara6_sandbox.isolation import linux, mounts
 from capibara6_sandbox.isolation.mounts import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC
+from capibara6_sandbox.isolation.proc import mount_proc
 from capibara6_sandbox.isolation.views import (
     GUEST_PACKAGES,
-    READ_ONLY,
     layer_tree,
     mount_python,
     mount_shared,
@@ -73,8 +73,7 @@ def enter_sandbox(root: Root, mapped: Sequence[int]) -> int:
     mounts.mount("tmpfs", f"{new}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm)  # noqa: S108
     terminals = "newinstance,ptmxmode=0666,mode=0620" + (",gid=5" if root.privileged else "")
     mounts.mount("devpts", f"{new}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
-    mounts.mount("proc", f"{new}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    _mount_boot_id(root.boot_id, f"{new}/proc/sys/kernel/random/boot_id")
+    mount_proc(f"{new}/proc", root.boot_id)
     linux.set_host_name(root.host_name)
     mounts.change_root(str(new))
     if root.layers:
@@ -95,13 +94,6 @@ def lay_root(root: Root, mapped: Sequence[int]) -> int:
         guest = f"{STAGE}{GUEST_PACKAGES}/capibara6_guest"
         mounts.mount("/packages/capibara6_guest", guest, None, MS_BIND)
     return upper
-
-
-def _mount_boot_id(boot_id: str, target: str) -> None:
-    """Cover the host's boot id, which would also tell sandboxes that they share a host."""
-    _write_file("/stage/boot_id", f"{boot_id}\n")
-    mounts.mount("/stage/boot_id", target, None, MS_BIND)
-    mounts.set_mount_attributes(target, READ_ONLY, recursive=False)
 
 
 def _mount_overlay(root: Root, mapped: Sequence[int]) -> tuple[int, list[str]]:

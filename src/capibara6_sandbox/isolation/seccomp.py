@@ -1,94 +1,20 @@
 """The system calls that a sandbox may make, compiled to a seccomp BPF filter.
 
-An allow-list. What is known to be dangerous answers EPERM; what this kernel or this list does not
-know answers ENOSYS, so that libraries fall back (clone3, for one, whose flags BPF cannot read).
-Foreign ABIs (i386, x32) answer ENOSYS wholly. Standard library only: zygotes import this.
+An allow-list; `call_groups` has it with its reasons. What is known to be dangerous answers EPERM;
+what this kernel or this list does not know answers ENOSYS, so that libraries fall back (clone3, for
+one, whose flags BPF cannot read). Foreign ABIs (i386, x32) answer ENOSYS wholly. Standard library
+only: zygotes import this.
 """
 
 import errno
 import platform
+import socket
 import struct
 from typing import Final
 
+from capibara6_sandbox.isolation.call_groups import ALLOWED, DENIED
 from capibara6_sandbox.isolation.linux import NAMESPACES
 from capibara6_sandbox.isolation.syscall_numbers import AARCH64, X86_64
-
-# Why each group may be called. Everything else may not.
-ALLOWED: Final = {
-    "Files by path or descriptor; the mount namespace and file modes decide what they reach.": (
-        "read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 open "
-        "openat openat2 creat close close_range stat fstat lstat newfstatat statx access "
-        "faccessat faccessat2 lseek fcntl flock fsync fdatasync sync syncfs "
-        "sync_file_range truncate ftruncate fallocate fadvise64 readahead getdents "
-        "getdents64 getcwd chdir fchdir mkdir mkdirat rmdir rename renameat renameat2 "
-        "link linkat unlink unlinkat symlink symlinkat readlink readlinkat chmod fchmod "
-        "fchmodat fchmodat2 chown fchown lchown fchownat umask utime utimes utimensat "
-        "futimesat statfs fstatfs ustat getxattr lgetxattr fgetxattr listxattr "
-        "llistxattr flistxattr setxattr lsetxattr fsetxattr removexattr lremovexattr "
-        "fremovexattr copy_file_range sendfile splice tee vmsplice cachestat "
-        "name_to_handle_at"
-    ),
-    "Device nodes: mknod makes only FIFOs, sockets and plain files in a user namespace.": (
-        "mknod mknodat"
-    ),
-    "Descriptors, pipes and waiting for events.": (
-        "dup dup2 dup3 pipe pipe2 poll ppoll select pselect6 epoll_create epoll_create1 "
-        "epoll_ctl epoll_ctl_old epoll_wait epoll_wait_old epoll_pwait epoll_pwait2 "
-        "eventfd eventfd2 signalfd signalfd4 timerfd_create timerfd_settime "
-        "timerfd_gettime inotify_init inotify_init1 inotify_add_watch inotify_rm_watch "
-        "ioctl memfd_create"
-    ),
-    "Memory of the process itself.": (
-        "mmap munmap mremap mprotect madvise brk msync mincore mlock mlock2 munlock "
-        "mlockall munlockall membarrier pkey_mprotect pkey_alloc pkey_free mseal "
-        "get_mempolicy set_mempolicy mbind"
-    ),
-    "Processes, threads and their signals; PID and user namespaces decide whom they reach.": (
-        "fork vfork clone execve execveat exit exit_group wait4 waitid kill tkill tgkill "
-        "pidfd_open pidfd_send_signal getpid getppid gettid getpgid getpgrp setpgid "
-        "getsid setsid set_tid_address set_robust_list get_robust_list rseq arch_prctl "
-        "prctl futex futex_wait futex_wake futex_requeue futex_waitv restart_syscall "
-        "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait "
-        "rt_sigqueueinfo rt_tgsigqueueinfo rt_sigsuspend sigaltstack pause alarm "
-        "getitimer setitimer sched_yield sched_getaffinity sched_setaffinity "
-        "sched_getparam sched_setparam sched_getscheduler sched_setscheduler "
-        "sched_getattr sched_setattr sched_get_priority_max sched_get_priority_min "
-        "sched_rr_get_interval getpriority setpriority ioprio_get ioprio_set getrlimit "
-        "setrlimit prlimit64 getrusage times getcpu process_madvise"
-    ),
-    "Identities inside the user namespace.": (
-        "getuid geteuid getgid getegid getgroups getresuid getresgid setuid setgid "
-        "setreuid setregid setresuid setresgid setgroups setfsuid setfsgid capget capset"
-    ),
-    "Clocks, for reading and sleeping.": (
-        "time gettimeofday clock_gettime clock_getres clock_nanosleep nanosleep "
-        "timer_create timer_settime timer_gettime timer_getoverrun timer_delete"
-    ),
-    "Facts about the system.": ("uname sysinfo getrandom"),
-    "Sockets; `socket` itself is narrowed to Unix and Internet families, without raw ones.": (
-        "socketpair bind connect listen accept accept4 getsockname getpeername sendto "
-        "recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown getsockopt setsockopt"
-    ),
-    "System V and POSIX IPC, private to the IPC namespace.": (
-        "shmget shmat shmdt shmctl semget semop semtimedop semctl msgget msgsnd msgrcv "
-        "msgctl mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr"
-    ),
-    "Landlock only takes rights away.": (
-        "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
-    ),
-}
-# Known and refused with EPERM: programs read that as "not permitted here" and say so.
-DENIED: Final = (
-    "_sysctl acct add_key adjtimex bpf chroot clock_adjtime clock_settime create_module "
-    "delete_module fanotify_init fanotify_mark finit_module fsconfig fsmount fsopen fspick "
-    "get_kernel_syms init_module io_uring_enter io_uring_register io_uring_setup ioperm iopl "
-    "kcmp kexec_file_load kexec_load keyctl lookup_dcookie memfd_secret migrate_pages "
-    "modify_ldt mount mount_setattr move_mount move_pages nfsservctl open_by_handle_at "
-    "open_tree perf_event_open pidfd_getfd pivot_root process_mrelease process_vm_readv "
-    "process_vm_writev ptrace query_module quotactl quotactl_fd reboot request_key seccomp "
-    "setdomainname sethostname setns settimeofday swapoff swapon sysfs syslog umount2 "
-    "unshare uselib userfaultfd vhangup vserver"
-)
 
 _NUMBERS: Final = {"x86_64": X86_64, "aarch64": AARCH64}
 _AUDIT_ARCH: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -99,6 +25,8 @@ _REFUSE: Final = 0x00050000 | errno.EPERM
 _UNKNOWN: Final = 0x00050000 | errno.ENOSYS
 _ASK: Final = 0x7FC00000  # SECCOMP_RET_USER_NOTIF
 _NO_FAMILY: Final = 0x00050000 | errno.EAFNOSUPPORT
+_NO_PROTOCOL: Final = 0x00050000 | errno.EPROTONOSUPPORT
+_DONE: Final = 0x00050000  # what a call returns that has succeeded
 
 _LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _JUMP_EQUAL: Final = 0x15
@@ -109,11 +37,15 @@ _RETURN: Final = 0x06
 
 _NUMBER_OFFSET: Final = 0
 _ARCH_OFFSET: Final = 4
-_ARGUMENT_OFFSETS: Final = (16, 24)  # low 32 bits of the first two arguments, little-endian
+_FIRST, _SECOND, _THIRD = 16, 24, 32  # arguments: their low 32 bits, as both machines order them
+_HIGH_BITS: Final = 4  # from there
 
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _SOCK_STREAM, _SOCK_DGRAM, _SOCK_SEQPACKET = 1, 2, 5
-_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_PROTOCOLS: Final = (0, socket.IPPROTO_ICMP, socket.IPPROTO_TCP, socket.IPPROTO_UDP, 58)
+_ATTACH_BPF: Final = (26, 50, 51, 52)  # options of a socket
+_TERMINAL_REQUESTS: Final = (0x5412, 0x541C, 0x541D, 0x5423)
+_RLIMIT_CORE: Final = 4
 _PERSONALITY_QUERY: Final = 0xFFFFFFFF
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, k
@@ -143,7 +75,8 @@ def build_filter(machine: str = platform.machine(), *, asks_for_setns: bool = Fa
     if asks_for_setns:
         narrowed["setns"] = [(_RETURN, 0, 0, _ASK)]
     for name, checks in narrowed.items():
-        program += _when_number(numbers[name], checks)
+        if name in numbers:
+            program += _when_number(numbers[name], checks)
     program += _decide(_intervals(numbers))
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
 
@@ -151,34 +84,48 @@ def build_filter(machine: str = platform.machine(), *, asks_for_setns: bool = Fa
 def _narrowed() -> dict[str, list[Instruction]]:
     """Return, for each call that is allowed only with some arguments, the code that decides."""
     namespace_flags = sum(NAMESPACES.values())
-    first, second = _ARGUMENT_OFFSETS
     families = (_AF_UNIX, _AF_INET, _AF_INET6)
     kinds = (_SOCK_STREAM, _SOCK_DGRAM, _SOCK_SEQPACKET)
     return {
         "clone": [
-            (_LOAD, 0, 0, first),
+            (_LOAD, 0, 0, _FIRST),
             (_JUMP_ANY_BIT, 0, 1, namespace_flags),
             (_RETURN, 0, 0, _REFUSE),
             (_RETURN, 0, 0, _ALLOW),
         ],
         "socket": [
-            (_LOAD, 0, 0, first),
+            (_LOAD, 0, 0, _FIRST),
             *_one_of(families, _NO_FAMILY),
-            (_LOAD, 0, 0, second),
+            (_LOAD, 0, 0, _SECOND),
             (_AND, 0, 0, 0xF),  # without SOCK_CLOEXEC and SOCK_NONBLOCK
             *_one_of(kinds, _REFUSE),
+            (_LOAD, 0, 0, _THIRD),
+            *_one_of(_PROTOCOLS, _NO_PROTOCOL),
             (_RETURN, 0, 0, _ALLOW),
         ],
+        "setsockopt": [
+            (_LOAD, 0, 0, _SECOND),
+            (_JUMP_EQUAL, 1, 0, socket.SOL_SOCKET),
+            (_RETURN, 0, 0, _ALLOW),
+            (_LOAD, 0, 0, _THIRD),
+            *_none_of(_ATTACH_BPF, _REFUSE),
+        ],
         "personality": [
-            (_LOAD, 0, 0, first),
+            (_LOAD, 0, 0, _FIRST),
             *_one_of((0, _PERSONALITY_QUERY), _REFUSE),
             (_RETURN, 0, 0, _ALLOW),
         ],
-        "ioctl": [
-            (_LOAD, 0, 0, second),
-            (_JUMP_EQUAL, 1, 0, _TIOCSTI),
-            (_JUMP_EQUAL, 0, 1, _TIOCLINUX),
-            (_RETURN, 0, 0, _REFUSE),
+        "ioctl": [(_LOAD, 0, 0, _SECOND), *_none_of(_TERMINAL_REQUESTS, _REFUSE)],
+        "setrlimit": [(_LOAD, 0, 0, _FIRST), *_none_of((_RLIMIT_CORE,), _DONE)],
+        "prlimit64": [
+            (_LOAD, 0, 0, _SECOND),
+            (_JUMP_EQUAL, 1, 0, _RLIMIT_CORE),
+            (_RETURN, 0, 0, _ALLOW),
+            (_LOAD, 0, 0, _THIRD),  # where the new limit stands; nowhere: it is only asked for
+            (_JUMP_EQUAL, 0, 2, 0),
+            (_LOAD, 0, 0, _THIRD + _HIGH_BITS),
+            (_JUMP_EQUAL, 1, 0, 0),
+            (_RETURN, 0, 0, _DONE),
             (_RETURN, 0, 0, _ALLOW),
         ],
     }
@@ -191,15 +138,23 @@ def _one_of(values: tuple[int, ...], otherwise: int) -> list[Instruction]:
     return [*tests, (_RETURN, 0, 0, otherwise)]
 
 
+def _none_of(values: tuple[int, ...], otherwise: int) -> list[Instruction]:
+    """Allow unless the accumulator is one of `values`; then return `otherwise`."""
+    last = len(values)
+    tests = [(_JUMP_EQUAL, last - index, 0, value) for index, value in enumerate(values)]
+    return [*tests, (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, otherwise)]
+
+
 def _when_number(number: int, checks: list[Instruction]) -> list[Instruction]:
     return [(_JUMP_EQUAL, 0, len(checks), number), *checks]
 
 
 def _intervals(numbers: dict[str, int]) -> list[tuple[int, int]]:
     """Return (first number, verdict), ascending; each holds until the next."""
-    verdicts = {numbers[n]: _REFUSE for n in DENIED.split() if n in numbers}
-    allowed = " ".join(ALLOWED.values()).split()
-    verdicts |= {numbers[name]: _ALLOW for name in allowed if name in numbers}
+    verdicts: dict[int, int] = {}
+    for groups, verdict in ((DENIED, _REFUSE), (ALLOWED, _ALLOW)):
+        names = (name for group in groups for name in group.names)
+        verdicts |= {numbers[name]: verdict for name in names if name in numbers}
     intervals = [(0, _UNKNOWN)]
     for number in range(max(verdicts) + 2):
         verdict = verdicts.get(number, _UNKNOWN)

@@ -7,13 +7,16 @@ than sandboxes need. A sandbox copies that view; see `rootfs`. Standard library 
     /python     the base Python's prefix, where it is not below /usr
     /templates  root file systems of the templates
     /layers     saved layers: what paused sandboxes and snapshots have written
-    /packages   capibara6_guest and capibara6_sandbox, as zygotes import them
+    /packages   copies of capibara6_guest and capibara6_sandbox, as zygotes import them: mounts of
+                a copy do not tell where on the host the original lies
     /dev        null, zero, full, random, urandom, tty and mount points for shm and pts
     /proc       of the nursery's processes; without one in sight, a user namespace may mount none
     /volumes    volumes, which are mounted into running sandboxes
+    /none       an empty folder
     /stage      where a sandbox assembles its root
 """
 
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +34,7 @@ from capibara6_sandbox.isolation.mounts import (
 DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 PACKAGES: Final = ("capibara6_guest", "capibara6_sandbox")
 GUEST_PACKAGES: Final = str(IN_SANDBOX.parent)
+_VIEW_OPTIONS: Final = "mode=0755,size=16m"
 NO_SUID_DEV: Final = mounts.MOUNT_ATTR_NOSUID | mounts.MOUNT_ATTR_NODEV
 READ_ONLY: Final = mounts.MOUNT_ATTR_RDONLY | NO_SUID_DEV
 
@@ -54,20 +58,27 @@ def enter_nursery(
         OSError: a mount was refused; the message names it.
     """
     mounts.mount("none", "/", None, MS_REC | MS_PRIVATE)
-    mounts.mount("tmpfs", str(view), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
+    mounts.mount("tmpfs", str(view), "tmpfs", MS_NOSUID | MS_NODEV, _VIEW_OPTIONS)
     _bind("/usr", view / "usr", READ_ONLY)
     _bind(str(templates), view / "templates", NO_SUID_DEV)
     _bind(str(layers), view / "layers", NO_SUID_DEV)
     _bind(str(volumes), view / "volumes", NO_SUID_DEV)
     for name in PACKAGES:
-        _bind(str(packages / name), view / "packages" / name, READ_ONLY)
+        _copy_package(packages / name, view / "packages" / name)
     for prefix in python_prefixes:
         _bind(prefix, python_in(view, prefix), READ_ONLY)
     _make_devices(view / "dev")
     (view / "proc").mkdir()
     mounts.mount("proc", str(view / "proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    (view / "stage").mkdir()
+    for name in ("none", "stage"):
+        (view / name).mkdir()
+    mounts.set_mount_attributes(str(view), mounts.MOUNT_ATTR_RDONLY, recursive=False)
     mounts.change_root(str(view))
+
+
+def _copy_package(source: Path, target: Path) -> None:
+    """Copy a package without what only the host needs, for all to read."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def python_in(view: Path, prefix: str) -> Path:

@@ -33,7 +33,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from capibara6_sandbox.isolation import identity, linux
+from capibara6_sandbox.isolation import identity, landlock, linux, seccomp
 from capibara6_sandbox.network.certificates import Certificates
 from capibara6_sandbox.network.dialling import Surroundings
 from capibara6_sandbox.network.outlet import Outlet
@@ -64,6 +64,8 @@ def main() -> None:
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     linux.prctl(linux.PR_SET_DUMPABLE, 0)  # secrets pass through: no core, no tracer
+    landlock.renounce_files()
+    linux.install_seccomp_filter(seccomp.build_filter())
     channel = Channel(socket.socket(fileno=CHANNEL_FD))
     channel.send({"ready": True})
     asyncio.run(_serve(channel, setup, trust))

@@ -42,6 +42,7 @@ from capibara6_guest.spawn import heed_signals
 from capibara6_sandbox.isolation import (
     capabilities,
     identity,
+    landlock,
     linux,
     mapped_mounts,
     rootfs,
@@ -240,6 +241,7 @@ class Nursery:
         linux.set_capabilities(allowed)
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
         linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+        landlock.restrict_to("/")
         linux.install_seccomp_filter(self._filter)
         return upper
 
