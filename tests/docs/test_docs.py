@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -233,3 +234,8 @@ def test_every_threat_has_its_tests() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests/security").glob("test_*.py"))
     marked = set(re.findall(r'mark\.threat\("(T-[A-Z]+-\d+)"\)', tests))
     assert code_words(THREATS, r"^\| (T-[A-Z]+-\d+) \|") == marked
+
+
+def test_the_page_of_system_calls_is_that_of_the_code() -> None:
+    script = runpy.run_path(str(ROOT / "scripts/system_calls.py"))
+    assert script["PAGE"].read_text() == script["page"](), "run `python scripts/system_calls.py`"

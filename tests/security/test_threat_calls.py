@@ -102,6 +102,56 @@ function = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_bu
     assert value_as(CALL + code) == [errno.ENOSYS, -errno.ENOSYS]
 
 
+FORBIDDEN_ON_I386 = {
+    "mount": 21, "umount2": 52, "ptrace": 26, "reboot": 88, "init_module": 128, "pivot_root": 217,
+    "kexec_load": 283, "keyctl": 288, "unshare": 310, "perf_event_open": 336, "clock_settime": 264,
+    "open_by_handle_at": 342, "setns": 346, "process_vm_readv": 347, "bpf": 357, "socket": 359,
+    "userfaultfd": 374, "io_uring_setup": 425, "clone3": 435,
+}  # fmt: skip
+
+
+@pytest.mark.threat("T-CALL-3")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="x86-64 has these other interfaces")
+def test_what_is_refused_is_unknown_to_other_interfaces(value_as: Callable[[str], Any]) -> None:
+    x32 = [NUMBERS[name] for name in REFUSED] + [512, 520, 521, 539, 540]  # also of x32 alone
+    code = f"""
+import mmap
+def on_i386(number):
+    page = mmap.mmap(-1, 4096, prot=7)
+    page.write(b"\\x53\\x31\\xdb\\xb8" + number.to_bytes(4, "little") + b"\\xcd\\x80\\x5b\\xc3")
+    return ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
+answers = {{call(0x40000000 | number, 0, 0, 0) for number in {x32}}}
+answers | {{-on_i386(number) for number in {list(FORBIDDEN_ON_I386.values())}}}
+"""
+    assert value_as(CALL + code) == {errno.ENOSYS}
+
+
+@pytest.mark.threat("T-CALL-5")
+def test_no_rare_protocol_and_no_program_for_sockets(value_as: Callable[[str], Any]) -> None:
+    code = """
+import socket
+def protocol(kind, number):
+    try:
+        socket.socket(socket.AF_INET, kind, number).close()
+    except OSError as failure:
+        return failure.errno
+    return 0
+def attach():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+        try:
+            end.setsockopt(socket.SOL_SOCKET, 26, bytes(16))
+        except OSError as failure:
+            return failure.errno
+    return 0
+rare = {protocol(1, 262), protocol(1, 132), protocol(5, 0), protocol(2, 115), protocol(2, 136)}
+(rare, protocol(1, 6), protocol(2, 17), attach())
+"""
+    allowed = {errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT}
+    rare, tcp, udp, attached = value_as(code)
+    assert rare <= allowed
+    assert (tcp, udp, attached) == (0, 0, errno.EPERM)
+
+
 @pytest.mark.threat("T-CALL-4")
 def test_no_keys_can_be_typed_into_a_terminal(value: Callable[[str], Any]) -> None:
     code = """
@@ -116,6 +166,6 @@ def attempt(request):
         os.close(ours)
         os.close(theirs)
     return 0
-[attempt(0x5412), attempt(0x541C)]
+[attempt(request) for request in (0x5412, 0x541C, 0x541D, 0x5423)]
 """
-    assert value(code) == [errno.EPERM, errno.EPERM]
+    assert value(code) == [errno.EPERM] * 4

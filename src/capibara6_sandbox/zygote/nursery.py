@@ -45,6 +45,7 @@ from capibara6_sandbox.isolation import (
     landlock,
     linux,
     mapped_mounts,
+    proc,
     rootfs,
     seccomp,
     uplink,
@@ -179,6 +180,7 @@ class Nursery:
     ) -> tuple[dict[str, Any], list[int]]:
         """Fork into new namespaces, and let the fork become something with its mounts."""
         rootfs.read_owned(root.template)  # once for all forks
+        proc.covers()
         gate, inner_gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with gate, inner_gate:
             pid, pidfd = linux.clone3(_ALL_NAMESPACES)
