@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
 from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S
 from capibara6_sandbox.host.stems import default_bytes_max
+from capibara6_sandbox.network.dialling import CONNECTIONS_MAX
 from capibara6_sandbox.network.reach import HOST_NAME, Mode
 
 PORT_DEFAULT: Final = 49982
@@ -121,6 +122,13 @@ def _add_network(group: _Group) -> None:
         help="what each sandbox may send and receive together; default: no limit",
     )
     group.add_argument(
+        "--network-connections",
+        type=_count,
+        default=CONNECTIONS_MAX,
+        metavar="N",
+        help="what each sandbox may have open outside at a time; default: %(default)s",
+    )
+    group.add_argument(
         "--network-dns",
         action="append",
         default=[],
@@ -197,6 +205,12 @@ def _name_server(text: str) -> tuple[str, int]:
 def _seconds(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"a number of seconds, not {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number of at least 1, not {text!r}")
     return int(text)
 
 

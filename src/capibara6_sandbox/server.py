@@ -92,6 +92,7 @@ def _network(arguments: argparse.Namespace, secured: "_Secured | None") -> Netwo
         shown=Shown(frozenset(arguments.network_host_port), previews),
         authority=authority.read_text() if authority else "",
         rate_bytes_s=arguments.network_rate * 1e6,
+        connections_max=arguments.network_connections,
         servers=tuple(arguments.network_dns),
     )
 

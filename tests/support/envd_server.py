@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import uvicorn
 from e2b import ConnectionConfig, Sandbox
@@ -18,6 +19,7 @@ from packaging.version import Version
 from capibara6_sandbox.gateway.connections import CuttableHttpProtocol
 from capibara6_sandbox.gateway.envd import create_envd_app
 from capibara6_sandbox.host.guest_client import GuestClient
+from capibara6_sandbox.isolation.limits import Limits
 from support.sandbox_server import wait_until
 
 USER = getpass.getuser()
@@ -25,9 +27,20 @@ TOKEN = "token-of-the-test"
 SOURCES = Path(__file__).parents[2] / "src"
 
 
+class TestedMachine:
+    """Nobody counts how often its limits are met."""
+
+    cgroup = None
+    blueprint = SimpleNamespace(template=SimpleNamespace(limits=Limits()), disk_bytes=0)
+
+    def disk_used_bytes(self) -> int:
+        return 0
+
+
 @dataclass
 class TestedSandbox:
     guest: GuestClient
+    machine: TestedMachine = field(default_factory=TestedMachine)
     id: str = "tested"
     envd_access_token: str = TOKEN
     variables: dict[str, str] = field(default_factory=lambda: {"SHARED": "by all"})

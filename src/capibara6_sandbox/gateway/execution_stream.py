@@ -12,14 +12,16 @@ from typing import Any, Final
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from capibara6_guest.kernels.output import output_event
 from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.gateway.connections import cut
 from capibara6_sandbox.host.guest_client import GuestCall, GuestLostError
+from capibara6_sandbox.host.limit_watch import LimitWatch
 from capibara6_sandbox.host.sandbox import Sandbox
-from capibara6_sandbox.isolation.limits import MIB
 
 KEEPALIVE_S: Final = 5.0
+_EXPLAINED: Final = "OutOfMemory"
 _EVENT_TYPES: Final = frozenset({"number_of_executions", "stdout", "stderr", "result", "error"})
 
 
@@ -52,7 +54,8 @@ class ExecutionStream:
         self._context_id = context_id
         self._order = {"id": context_id, "code": code, "env": env, "dialect": dialect}
         self._call: GuestCall | None = None
-        self._oom_kills = self._count_oom_kills()
+        self._watch = LimitWatch(sandbox.machine)
+        self._failure = ""  # the last words of code that failed
 
     async def open(self) -> None:
         """Send the call and wait until the agent takes it, so that a refusal is the whole reply.
@@ -104,6 +107,8 @@ class ExecutionStream:
             await self.open()
             async for event in self._events:
                 yield event
+        for sentence in self._watch.met(self._failure) if self._failure != _EXPLAINED else ():
+            yield output_event("stderr", f"{sentence}\n")
         if self._call and (self._call.result or {}).get("alive") is False:
             await self._sandbox.revive_context(self._context_id)
 
@@ -114,20 +119,18 @@ class ExecutionStream:
             return _line(event)
         if event.get("type") not in _EVENT_TYPES:
             return b""
-        if event["type"] == "error" and event.get("name") == "KernelDied":
-            event = self._explain_death(event)
+        if event["type"] == "error":
+            event = self._explain(event)
         return _line(event)
 
-    def _explain_death(self, event: dict[str, Any]) -> dict[str, Any]:
-        if self._count_oom_kills() == self._oom_kills:
-            return event
-        limit = self._sandbox.template.limits.memory_bytes // MIB
-        text = f"The program needed more memory than this sandbox's limit of {limit} MiB."
-        return {"type": "error", "name": "OutOfMemory", "value": text, "traceback": text}
-
-    def _count_oom_kills(self) -> int:
-        usage = self._sandbox.usage()
-        return usage.oom_kills if usage else 0
+    def _explain(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Name the memory limit, if that ended the kernel; keep what else code has failed with."""
+        if event.get("name") == "KernelDied" and self._watch.out_of_memory:
+            self._failure = _EXPLAINED
+            text = self._watch.memory_needed()
+            return {"type": "error", "name": "OutOfMemory", "value": text, "traceback": text}
+        self._failure = f"{event.get('name')}: {event.get('value')}"
+        return event
 
 
 async def _with_keepalive(

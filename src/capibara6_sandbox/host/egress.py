@@ -17,6 +17,7 @@ import structlog
 import capibara6_sandbox
 from capibara6_sandbox.host.zygotes import START_TIMEOUT_S, ZygoteError, reap, wait_for_exit
 from capibara6_sandbox.isolation.rootfs import DNS_ADDRESS
+from capibara6_sandbox.network.dialling import CONNECTIONS_MAX
 from capibara6_sandbox.network.egress import CHANNEL_FD
 from capibara6_sandbox.network.reach import Mode, Shown
 from capibara6_sandbox.network.resolver import Server, host_servers
@@ -39,6 +40,7 @@ class NetworkSettings:
     shown: Shown = field(default_factory=Shown)  # of this host itself
     authority: str = ""  # that vouches for what it shows, in PEM
     rate_bytes_s: float = 0  # of each sandbox, both ways together; 0: no limit
+    connections_max: int = CONNECTIONS_MAX  # of each sandbox at a time
     servers: tuple[Server, ...] = ()  # name servers; none: the host's
 
 
@@ -68,6 +70,7 @@ class EgressProcess:
             "domain": settings.shown.domain,
             "authority": settings.authority,
             "rate_bytes_s": settings.rate_bytes_s,
+            "connections_max": settings.connections_max,
             "servers": settings.servers or host_servers(),
             "dns_address": DNS_ADDRESS,
         }

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Final
 
-from capibara6_sandbox.isolation.limits import CgroupUsage, Limits
+from capibara6_sandbox.isolation.limits import CgroupUsage, Limits, Refusals
 
 CPU_PERIOD_US: Final = 50_000
 NEEDED: Final = ("memory", "pids", "cpu")
@@ -56,6 +56,10 @@ class Cgroup(ABC):
     @abstractmethod
     def usage(self) -> CgroupUsage:
         """Read what it has used."""
+
+    @abstractmethod
+    def refusals(self) -> Refusals:
+        """Read how often its limits were met; a tenth of the cost of `usage`."""
 
     def open_procs(self) -> list[int]:
         """Open the files through which a process joins; the caller closes them.

@@ -11,7 +11,7 @@ from capibara6_sandbox.isolation.cgroups import (
     read_number,
     write_value,
 )
-from capibara6_sandbox.isolation.limits import CgroupUsage, Limits
+from capibara6_sandbox.isolation.limits import CgroupUsage, Limits, Refusals
 
 FREEZER: Final = "freezer"
 
@@ -60,6 +60,13 @@ class CgroupV1(Cgroup):
             processes=read_number(self._by_controller["pids"] / "pids.current"),
             oom_kills=read_field(memory / "memory.oom_control", "oom_kill"),
             cache_bytes=read_field(memory / "memory.stat", "cache"),
+        )
+
+    def refusals(self) -> Refusals:
+        """Read how often its limits were met."""
+        return Refusals(
+            read_field(self._by_controller["memory"] / "memory.oom_control", "oom_kill"),
+            read_field(self._by_controller["pids"] / "pids.events", "max"),
         )
 
     @property

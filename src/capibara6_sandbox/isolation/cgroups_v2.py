@@ -11,7 +11,7 @@ from capibara6_sandbox.isolation.cgroups import (
     read_number,
     write_value,
 )
-from capibara6_sandbox.isolation.limits import CgroupUsage, Limits
+from capibara6_sandbox.isolation.limits import CgroupUsage, Limits, Refusals
 
 
 class CgroupV2(Cgroup):
@@ -45,6 +45,13 @@ class CgroupV2(Cgroup):
             processes=read_number(self._folder / "pids.current"),
             oom_kills=read_field(self._folder / "memory.events", "oom_kill"),
             cache_bytes=read_field(self._folder / "memory.stat", "file"),
+        )
+
+    def refusals(self) -> Refusals:
+        """Read how often its limits were met."""
+        return Refusals(
+            read_field(self._folder / "memory.events", "oom_kill"),
+            read_field(self._folder / "pids.events", "max"),
         )
 
     @property

@@ -14,6 +14,7 @@ from capibara6_sandbox.isolation.rootfs import USER_ID
 
 IDS_PER_SANDBOX: Final = 65_536
 OPEN_FILES_MAX: Final = 65_536
+OPEN_FILES_SOFT: Final = 4096  # which each process may raise to that
 LOCKED_BYTES_MAX: Final = 64 * 1024
 # Too small for a dump; and with exactly 1 the kernel starts no program of the host for one either,
 # which 0 does not keep it from (core(5)).
@@ -73,7 +74,7 @@ def open_files() -> tuple[int, int]:
     """Return how many files a process of a sandbox may open, at first and at most."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
-    return min(files, 4096), files
+    return min(files, OPEN_FILES_SOFT), files
 
 
 def open_many_files() -> None:

@@ -38,6 +38,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusals:
+    """How often a cgroup's limits were met so far."""
+
+    oom_kills: int = 0
+    processes: int = 0  # forks and threads that were refused
+
+
+@dataclass(frozen=True, slots=True)
 class CgroupUsage:
     """What a cgroup has used so far."""
 

@@ -16,7 +16,7 @@ from typing import Final
 from capibara6_guest.location import IN_SANDBOX
 from capibara6_sandbox.isolation import linux, mounts
 from capibara6_sandbox.isolation.mounts import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC
-from capibara6_sandbox.isolation.proc import mount_proc
+from capibara6_sandbox.isolation.proc import ipc_settings, mount_proc
 from capibara6_sandbox.isolation.views import (
     GUEST_PACKAGES,
     layer_tree,
@@ -73,7 +73,8 @@ def enter_sandbox(root: Root, mapped: Sequence[int]) -> int:
     mounts.mount("tmpfs", f"{new}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm)  # noqa: S108
     terminals = "newinstance,ptmxmode=0666,mode=0620" + (",gid=5" if root.privileged else "")
     mounts.mount("devpts", f"{new}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
-    mount_proc(f"{new}/proc", root.boot_id)
+    ipc = ipc_settings(root.shm_bytes) if root.privileged else {}
+    mount_proc(f"{new}/proc", root.boot_id, ipc)
     linux.set_host_name(root.host_name)
     mounts.change_root(str(new))
     if root.layers:

@@ -18,6 +18,7 @@ from capibara6_sandbox.network.socks import negotiate
 from capibara6_sandbox.network.streams import PlainStream, Stream, TlsStream
 
 CONNECT_TIMEOUT_S: Final = 30.0
+CONNECTIONS_MAX: Final = 512  # of a sandbox at a time, unless the server is told otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Surroundings:
     shown: Shown  # of this host itself
     trust: ssl.SSLContext  # which servers' certificates this host believes
     rate_bytes_s: float = 0  # of each sandbox, both ways together; 0: no limit
+    connections_max: int = CONNECTIONS_MAX  # of each sandbox at a time
 
 
 @dataclass(frozen=True, slots=True)

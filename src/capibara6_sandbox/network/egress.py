@@ -81,6 +81,7 @@ async def _serve(channel: Channel, setup: dict[str, Any], trust: ssl.SSLContext)
             Shown(frozenset(setup["host_ports"]), setup["domain"]),
             trust,
             setup["rate_bytes_s"],
+            setup["connections_max"],
         ),
     )
     ended = asyncio.Event()

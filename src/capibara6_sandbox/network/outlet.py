@@ -36,7 +36,6 @@ from capibara6_sandbox.network.resolver import ATTEMPT_TIMEOUT_S, exchange_datag
 from capibara6_sandbox.network.streams import PlainStream, Stream, TlsStream, receive_exactly
 from capibara6_sandbox.network.transforms import Transforms
 
-CONNECTIONS_MAX: Final = 512
 REST_S: Final = 0.2
 QUERIES_MAX: Final = 128
 INTERCEPTED_MAX: Final = 128  # of the connections: these cost memory of ours
@@ -118,7 +117,7 @@ class Outlet:
             except OSError:  # no descriptors are left: without a rest we would try for ever
                 self._rest()
                 return
-            if self._open >= CONNECTIONS_MAX:
+            if self._open >= self._around.connections_max:
                 reset(accepted)
                 continue
             accepted.setblocking(False)

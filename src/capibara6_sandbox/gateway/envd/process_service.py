@@ -1,5 +1,7 @@
 """process.Process: programs in a sandbox."""
 
+import base64
+import binascii
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from capibara6_sandbox.gateway.envd.connect_rpc import (
 )
 from capibara6_sandbox.gateway.envd.messages import Message
 from capibara6_sandbox.host.guest_client import GuestLostError
+from capibara6_sandbox.host.limit_watch import LimitWatch
 
 _SIGNALS = {"9": "SIGNAL_SIGKILL", "15": "SIGNAL_SIGTERM"}
 _STREAMS = ("stdout", "stderr", "pty")
@@ -109,10 +112,29 @@ async def send_signal(call: RpcCall) -> dict[str, Any]:
 async def _follow(
     call: RpcCall, operation: str, arguments: dict[str, Any]
 ) -> AsyncIterator[dict[str, Any]]:
+    watch, said, stream = LimitWatch(call.sandbox.machine), "", "stderr"
     async with call.sandbox.guest.call(operation, **arguments) as guest_call:
         async for event in guest_call.events():
-            yield {"event": _event(event)}
-        yield {"event": {"end": _end(guest_call.result or {})}}
+            told = _event(event)
+            for name, data in told.get("data", {}).items():
+                if name != "stdout":
+                    stream, said = name, data
+            yield {"event": told}
+        end = _end(guest_call.result or {})
+        for sentence in watch.met(_text(said) if end["exitCode"] else ""):
+            yield {"event": {"data": {stream: _base64(f"{sentence}\n")}}}
+        yield {"event": {"end": end}}
+
+
+def _text(data: str) -> str:
+    try:
+        return base64.b64decode(data, validate=True).decode(errors="replace")
+    except (binascii.Error, ValueError):
+        raise GuestLostError("the agent sent output that is no base64") from None
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _event(event: dict[str, Any] | bytes) -> dict[str, Any]:

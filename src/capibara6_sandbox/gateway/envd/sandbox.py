@@ -5,6 +5,7 @@ from typing import Protocol
 from starlette.requests import HTTPConnection
 
 from capibara6_sandbox.host.guest_client import GuestClient
+from capibara6_sandbox.host.machine import Machine
 
 
 class EnvdSandbox(Protocol):
@@ -17,6 +18,10 @@ class EnvdSandbox(Protocol):
     @property
     def guest(self) -> GuestClient:
         """The way to its agent."""
+
+    @property
+    def machine(self) -> Machine:
+        """What it runs on."""
 
     @property
     def envd_access_token(self) -> str:
