@@ -99,5 +99,7 @@ def test_programs_cannot_look_into_kernels_that_others_started(sandbox: Sandbox)
         f"exec 2>&1; {look}; readlink -v fd/0; ls cwd/ root/ exe; true"
     ).stdout
     assert shown.count("ermission denied") == 7
-    own = sandbox.commands.run("sleep 60 & head -c 0 /proc/$!/environ /proc/$!/maps && echo seen")
+    own = sandbox.commands.run(
+        "sleep 60 >/dev/null 2>&1 & head -c 0 /proc/$!/environ /proc/$!/maps && echo seen; kill $!"
+    )
     assert own.stdout.endswith("seen\n")
