@@ -28,7 +28,7 @@ from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.history import Sampler
 from capibara6_sandbox.host.isolations import Isolations
 from capibara6_sandbox.host.journal import Journal
-from capibara6_sandbox.host.lifecycle import Lifecycle, unknown_sandbox
+from capibara6_sandbox.host.lifecycle import Lifecycle, boot_id, unknown_sandbox
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.pool import Pool
 from capibara6_sandbox.host.programs import ProgramFailedError
@@ -124,6 +124,11 @@ class Keeper:
 
     def _find_again(self, record: SandboxRecord) -> None:
         """Take up a sandbox that an earlier run of this server paused."""
+        if record.unsettled not in ("", boot_id()):
+            text = "the machine went down before its files had reached the disk"
+            _log.error("paused_sandbox_lost", sandbox_id=record.id, cause=text)
+            self.lifecycle.drop(record)
+            return
         environment = self.foundry.environment(record.template.environment)
         self.foundry.space.hold(record.layers)
         if environment is None:
@@ -365,7 +370,13 @@ class Keeper:
         machine.when_ended(lambda: self._on_machine_end(sandbox, machine))
 
     def _on_machine_end(self, sandbox: Sandbox, machine: Machine) -> None:
-        if sandbox.id in self._sandboxes and sandbox.runs_on(machine):  # it ended by itself
+        if sandbox.id not in self._sandboxes or not sandbox.runs_on(machine):
+            return
+        if sandbox.saved:  # it is paused: no more than its memory is lost
+            _log.warning("paused_memory_lost", sandbox_id=sandbox.id)
+            self.journal.note(sandbox.id, "Memory lost, files kept")
+            self._track(self._dispose(sandbox))
+        else:
             self._end(sandbox, machine.reason)
 
     async def stop(self) -> None:
@@ -382,6 +393,8 @@ class Keeper:
                 self._end(sandbox, "server stopped")
         while self._tasks:
             await asyncio.wait(self._tasks)
+        if self._lifecycle is not None:
+            await self._lifecycle.finish()
         await self.stems.close()
         self._sandboxes.clear()
         await self.foundry.stop()

@@ -6,9 +6,13 @@ step under way finds both gone.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
 
 from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import ConflictError, LayerError, NotFoundError, StartError
@@ -19,8 +23,11 @@ from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.programs import ProgramFailedError
 from capibara6_sandbox.host.records import Records, SandboxRecord, TemplateRecord
 from capibara6_sandbox.host.sandbox import Sandbox
+from capibara6_sandbox.host.shortages import shortage
 from capibara6_sandbox.host.startup import start_up
 from capibara6_sandbox.host.states import State
+
+_log = structlog.get_logger()
 
 
 class Lifecycle:
@@ -41,6 +48,7 @@ class Lifecycle:
         self._foundry = foundry
         self._records = records
         self._watch = watch
+        self._errands: set[asyncio.Task[None]] = set()
 
     async def pause(self, sandbox: Sandbox, *, memory: bool) -> None:
         """Pause a running sandbox: hold everything still, or keep no more than its files.
@@ -56,7 +64,7 @@ class Lifecycle:
                 raise ConflictError(text)
             async with self._step(sandbox, State.PAUSING, State.PAUSED):
                 if memory:
-                    await pausing.pause(sandbox.machine)
+                    await self._hold(sandbox)
                 else:
                     await self._put_away(sandbox)
             sandbox.ends_at = datetime.now(UTC)
@@ -80,7 +88,7 @@ class Lifecycle:
                 if sandbox.has_machine and not memory:
                     await self._put_away(sandbox)
                 if sandbox.has_machine:
-                    await pausing.resume(sandbox.machine)
+                    await self._let_go(sandbox)
                 else:
                     await self._start_again(sandbox)
             sandbox.live(timeout_s)
@@ -142,8 +150,53 @@ class Lifecycle:
             raise NotFoundError(f"Sandbox {sandbox.id} was killed")
         sandbox.step(after)
 
+    async def _hold(self, sandbox: Sandbox) -> None:
+        """Hold a sandbox still, and save its files too: its memory ends with this server."""
+        machine = sandbox.machine
+        await pausing.pause(machine)
+        if not self._foundry.keeps:
+            return
+        try:
+            layers = await self._foundry.save(machine)
+            try:
+                await self._write(describe(sandbox, layers, unsettled=boot_id()), durable=False)
+            except BaseException:
+                await asyncio.shield(self._foundry.release(layers))
+                raise
+        except BaseException:
+            if not machine.ended.is_set():
+                await pausing.resume(machine)
+            raise
+        sandbox.saved = layers
+        self._run_errand(self._settle(sandbox, layers))
+
+    async def _settle(self, sandbox: Sandbox, layers: tuple[str, ...]) -> None:
+        """Force what was saved of a paused sandbox to the disk, if it is still of use."""
+        try:
+            await self._foundry.settle()
+            async with sandbox.turn:
+                if sandbox.saved == layers:
+                    await self._write(describe(sandbox, layers))
+        except LayerError as cause:
+            _log.error("pause_not_on_disk", sandbox_id=sandbox.id, cause=str(cause))
+
+    async def _let_go(self, sandbox: Sandbox) -> None:
+        """Let a sandbox that is held still run again; what was saved of it is old from now on."""
+        machine = sandbox.machine
+        await pausing.resume(machine)
+        if machine.ended.is_set():
+            raise StartError("Its processes have ended; the next resume starts it from its files.")
+        saved, sandbox.saved = sandbox.saved, ()
+        if saved:
+            self._records.remove(sandbox.id)
+            self._run_errand(self._foundry.release(saved))
+
     async def _put_away(self, sandbox: Sandbox) -> None:
         """Save a sandbox's files and its record, then end its machine."""
+        if sandbox.saved:  # when it was paused, and nothing has run since
+            if (held := sandbox.detach()) is not None:
+                await asyncio.shield(self._foundry.take_back(held))
+            return
         machine = sandbox.machine
         if not machine.guest.parked:
             await pausing.hold_still(machine)
@@ -163,15 +216,19 @@ class Lifecycle:
 
     async def _keep(self, sandbox: Sandbox, machine: Machine, layers: tuple[str, ...]) -> None:
         """Let a sandbox be what was saved of it, from now on."""
-        try:
-            await asyncio.to_thread(self._records.write, describe(sandbox, layers))
-        except OSError as cause:
-            raise LayerError(f"The record could not be written: {cause}") from None
+        await self._write(describe(sandbox, layers))
         if sandbox.detach() is None:  # killed meanwhile; its end has nothing of this to remove
             self._records.remove(sandbox.id)
             raise NotFoundError(f"Sandbox {sandbox.id} was killed")
         machine.guest.park()
         sandbox.saved = layers
+
+    async def _write(self, record: SandboxRecord, *, durable: bool = True) -> None:
+        try:
+            await asyncio.to_thread(self._records.write, record, durable=durable)
+        except OSError as cause:
+            reason = shortage(cause) or str(cause)
+            raise LayerError(f"The record could not be written: {reason}") from None
 
     async def _start_again(self, sandbox: Sandbox) -> None:
         """Start a sandbox from its saved files."""
@@ -203,6 +260,21 @@ class Lifecycle:
             self._records.remove(sandbox.id)
             await self._foundry.release(saved)
 
+    def drop(self, record: SandboxRecord) -> None:
+        """Forget a paused sandbox of an earlier run, whose files are not whole."""
+        self._records.remove(record.id)
+
+    def _run_errand(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what no client waits for."""
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def finish(self) -> None:
+        """Wait until all errands are done."""
+        while self._errands:
+            await asyncio.wait(self._errands)
+
 
 async def _start_up_again(sandbox: Sandbox, machine: Machine) -> None:
     """Run what its template starts: nothing of that outlived its processes."""
@@ -214,12 +286,17 @@ async def _start_up_again(sandbox: Sandbox, machine: Machine) -> None:
         raise StartError(f"The sandbox could not start: {cause}") from None
 
 
+def boot_id() -> str:
+    """Return the id of the machine's boot: what was not forced to the disk is of no other."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 def unknown_sandbox(sandbox_id: str) -> NotFoundError:
     """Return the error for an id that no sandbox has, in E2B's words."""
     return NotFoundError(f"Sandbox \"{sandbox_id}\" doesn't exist or you don't have access to it")
 
 
-def describe(sandbox: Sandbox, layers: tuple[str, ...]) -> SandboxRecord:
+def describe(sandbox: Sandbox, layers: tuple[str, ...], unsettled: str = "") -> SandboxRecord:
     """Return what has to be known to start a sandbox again."""
     request = sandbox.request
     return SandboxRecord(
@@ -241,4 +318,5 @@ def describe(sandbox: Sandbox, layers: tuple[str, ...]) -> SandboxRecord:
         traffic_access_token=sandbox.traffic_access_token,
         started_at=sandbox.started_at,
         ends_at=datetime.now(UTC),
+        unsettled=unsettled,
     )

@@ -113,6 +113,7 @@ class SandboxRecord(BaseModel):
     traffic_access_token: str
     started_at: datetime
     ends_at: datetime
+    unsettled: str = ""  # the machine's boot in which its files may not have reached the disk yet
 
 
 class SecretRecord(BaseModel):
@@ -162,6 +163,8 @@ class Records(Generic[Record]):
         self._kind: type[Record] = kind
         self.damaged = 0  # files that did not hold when they were loaded
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for half in folder.glob(".*"):
+            half.unlink(missing_ok=True)  # a server was killed before it was whole
 
     def load(self) -> Iterator[Record]:
         """Yield every record that holds."""
@@ -179,8 +182,12 @@ class Records(Generic[Record]):
         """Whether there is a record of this id, be it damaged."""
         return (self._folder / f"{record_id}.json").exists()
 
-    def write(self, record: Record) -> None:
+    def write(self, record: Record, *, durable: bool = True) -> None:
         """Write a record, whole or not at all.
+
+        Args:
+            record: it.
+            durable: whether it is to be on the disk, not only beyond this server's end.
 
         Raises:
             OSError: the disk is full or gone, or there are `RECORDS_MAX` already.
@@ -190,18 +197,32 @@ class Records(Generic[Record]):
             text = f"{RECORDS_MAX} are kept in {self._folder} already; remove some"
             raise OSError(errno.EDQUOT, text)
         aside = self._folder / f".{record.id}"
-        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(record.model_dump_json().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        try:
+            _write(aside, record.model_dump_json().encode(), durable=durable)
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        if durable:
+            self._sync()
+
+    def _sync(self) -> None:
+        """Force the new name to the disk too."""
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(folder)  # of the new name too
+            os.fsync(folder)
         finally:
             os.close(folder)
 
     def remove(self, record_id: str) -> None:
         """Remove a record. Idempotent."""
         (self._folder / f"{record_id}.json").unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes, *, durable: bool) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())

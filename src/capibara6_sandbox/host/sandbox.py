@@ -70,7 +70,7 @@ class Sandbox:
         self.default_workdir = ""
         self.state = State.RUNNING
         self.turn = asyncio.Lock()  # one step of its life at a time
-        self.saved: tuple[str, ...] = ()  # layers that it holds while it has no machine
+        self.saved: tuple[str, ...] = ()  # layers that it holds while it is paused
         self._machine: Machine | None = None
         self._parents = parents
         self.tunnels = Tunnels(self._open_socket)  # to its machine of now
