@@ -78,10 +78,22 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_other_folders_are_not_ours(tmp_path: Path) -> None:
-    for name in ("c6-without-lock", "other"):
+    for name in ("other", "6c-lock"):
         (tmp_path / name).mkdir()
+        (tmp_path / name / "lock").touch()
     assert clean_up_after_dead(tmp_path, print) == 0
-    assert len(list(tmp_path.iterdir())) == 2
+    assert (tmp_path / "other").exists()
+    assert (tmp_path / "6c-lock").exists()
+
+
+def test_a_folder_without_lock_is_of_a_server_killed_while_it_was_made(tmp_path: Path) -> None:
+    (tmp_path / "c6-0123abcd").mkdir()
+    assert clean_up_after_dead(tmp_path, print) == 1
+    assert not (tmp_path / "c6-0123abcd").exists()
+
+
+def test_a_group_that_is_removed_meanwhile_is_no_hindrance(tmp_path: Path) -> None:
+    assert instance._members(tmp_path / "gone/cgroup.procs") == []
 
 
 def test_processes_in_a_dead_servers_groups_are_killed(

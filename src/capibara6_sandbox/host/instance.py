@@ -6,13 +6,14 @@ removes its groups and files.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
 import shutil
 import signal
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -29,9 +30,10 @@ class Instance:
     def __init__(self, parent: Path) -> None:
         self.name = f"{INSTANCE_PREFIX}{secrets.token_hex(4)}"
         self.folder = parent / self.name
-        self.folder.mkdir(mode=0o700)
-        self._lock = (self.folder / _LOCK_NAME).open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        with _turn(parent):
+            self.folder.mkdir(mode=0o700)
+            self._lock = (self.folder / _LOCK_NAME).open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.view = self.folder / "view"
         self.view.mkdir()
 
@@ -64,17 +66,39 @@ def run_folder() -> Path:
 def clean_up_after_dead(parent: Path, log: Callable[[str], None]) -> int:
     """End and remove what dead servers left below `parent`; return how many there were."""
     found = 0
-    for folder in parent.glob(f"{INSTANCE_PREFIX}*"):
-        with contextlib.suppress(FileNotFoundError), (folder / _LOCK_NAME).open() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue  # it lives
+    with _turn(parent):
+        for folder in parent.glob(f"{INSTANCE_PREFIX}*"):
+            if _lives(folder):
+                continue
             found += 1
             log(f"cleaning up after server {folder.name}, which ended without doing so")
-            _remove_groups(folder.name)
+            try:
+                _remove_groups(folder.name)
+            except OSError as cause:  # its folder stays, so that the next start tries again
+                log(f"what server {folder.name} left cannot be removed yet: {cause}")
+                continue
             shutil.rmtree(folder, ignore_errors=True)
     return found
+
+
+def _lives(folder: Path) -> bool:
+    """Whether a server holds a folder; one without a lock is of a server killed at its start."""
+    try:
+        with (folder / _LOCK_NAME).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+@contextlib.contextmanager
+def _turn(parent: Path) -> Iterator[None]:
+    """Keep other servers from making or judging folders meanwhile."""
+    with (parent / ".turn").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _remove_groups(name: str) -> None:
@@ -90,6 +114,16 @@ def _remove_groups(name: str) -> None:
 def _kill_all(groups: Cgroups) -> None:
     for root in groups.roots:
         for procs in root.rglob("cgroup.procs"):
-            for pid in procs.read_text().split():
+            for pid in _members(procs):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
+
+
+def _members(procs: Path) -> list[int]:
+    """Return who is in a group; nobody, if it was removed meanwhile."""
+    try:
+        return [int(pid) for pid in procs.read_text().split()]
+    except OSError as cause:
+        if cause.errno not in (errno.ENOENT, errno.ENODEV):
+            raise
+        return []

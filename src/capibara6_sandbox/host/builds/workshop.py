@@ -278,7 +278,10 @@ class Workshop:
         if template is not None:
             template.spawn_count += 1
             template.last_spawned_at = now()
-            self.library.write(template)
+            try:
+                self.library.write(template)
+            except OSError as cause:  # a count is no reason to refuse a sandbox that was started
+                _log.error("use_not_counted", template_id=template_id, cause=str(cause))
 
     async def remove(self, text: str) -> bool:
         """Delete a template with its builds; return False if there is none.
