@@ -1,5 +1,6 @@
 """What a server holds on its machine, and how much memory its processes have, as /proc shows it."""
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from processes import command_name, descendants
 _CGROUPS = Path("/sys/fs/cgroup")
 _KEPT = ("layers", "uploads", "volumes", "secrets", "own-templates")  # below the data folder
 _MB = 1_000_000
+_LISTENS = "0A"  # the state of a listening socket in /proc/net/tcp
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Holdings:
     """Counts that are the same before and after, if nothing leaks."""
 
     processes: int
-    descriptors: int  # of the server
+    descriptors: int  # of the server, but for its clients' connections
     cgroups: int
     mounts: int  # that the server and its nursery see
     files: int  # in the server's folders, but for the templates that it brings
@@ -31,7 +33,7 @@ class Holdings:
         nurseries = [one for one in below if command_name(one) == "c6-nursery"]
         return cls(
             processes=len(below),
-            descriptors=len(os.listdir(f"/proc/{pid}/fd")),
+            descriptors=len(_links(pid) - _connections(pid)),
             cgroups=_groups_below(folder.name),
             mounts=sum(_lines(f"/proc/{one}/mountinfo") for one in (pid, *nurseries)),
             files=_files(folder) + sum(_files(_data_folder(pid) / name) for name in _KEPT),
@@ -54,6 +56,23 @@ def _run_folder(pid: int) -> Path:
         if target.endswith("/lock") and "/c6-" in target:
             return Path(target).parent
     raise SystemExit(f"process {pid} is no sandbox server: it holds no lock")
+
+
+def _links(pid: int) -> set[str]:
+    """Return what a process's descriptors lead to, each told apart by its number."""
+    found = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.add(f"{link.name} {os.readlink(link)}")
+    return found
+
+
+def _connections(pid: int) -> set[str]:
+    """Return those descriptors that lead to TCP connections."""
+    tables = [Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables for line in table.splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[3] != _LISTENS}
+    return {link for link in _links(pid) if link.partition(" ")[2] in sockets}
 
 
 def _groups_below(name: str) -> int:

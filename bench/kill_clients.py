@@ -136,6 +136,13 @@ class Clients:
             self.ledger.breach(f"{what} has {found!r} in its file, not {content!r}")
         sandbox.kill()
 
+    def use_once(self) -> None:
+        """Do once what clients do: what only the first one needs is there from now on."""
+        for template in ("code-interpreter-v1", self.template):
+            mounts = {MOUNT: self.volume}
+            with Sandbox.create(template, volume_mounts=mounts, **self.server.sdk) as sandbox:
+                sandbox.files.write(KEPT_FILE, "once")
+
     def verify(self) -> None:
         """After a restart: see that all that was promised is there, and can be used."""
         ledger = self.ledger

@@ -93,6 +93,7 @@ class Trial:
         self.starts_s.append(self.server.start())
         first_files = _files(self.server.data)
         self._clients = using = prepare(self.server, self.ledger)
+        using.use_once()
         self.effects = self.server.data / "volumes" / using.volume.volume_id / "tree/log"
         for number, round_victims in enumerate(_rounds(kills, self.dice)):
             resting = self._holdings() if number == 0 else None
@@ -168,6 +169,7 @@ class Trial:
             Sandbox.delete_snapshot(sandbox_snapshot.snapshot_id, **sdk)
         Sandbox.delete_snapshot(using.template, **sdk)
         Volume.destroy(using.volume.volume_id, **api)
+        self.ledger.broken += self.server.faults()
         remains = self.server.end(signal.SIGTERM)
         self.orphans += [*remains.processes_left(), *remains.places_left()]
         left = _files(self.server.data) - first_files
@@ -233,8 +235,9 @@ def _report(trial: Trial, lost: list[str], duplicated: list[str], took_s: float)
     print(f"{'promises broken':24} {len(ledger.broken):6}")
     found = ", ".join(f"{name} {count}" for name, count in sorted(ledger.verified.items()))
     print(f"found again after a kill: {found}")
-    told = ", ".join(f"{name} {count}" for name, count in ledger.failed.most_common(8))
-    print(f"what clients met: {told}")
+    print("what clients met:")
+    for name, count in ledger.failed.most_common(12):
+        print(f"{count:6}  {name}")
     print(f"{len(trial.starts_s)} starts, the slowest in {slowest:.1f} s; {took_s:.0f} s in all")
 
 

@@ -74,6 +74,12 @@ class Mortal:
         self.process.stdout.close()
         return remains
 
+    def faults(self) -> list[str]:
+        """Return what its log has of faults of its own: an error that nobody foresaw."""
+        text = self.log.read_text(errors="replace")
+        found = re.findall(r"Exception in ASGI application|never retrieved", text)
+        return [f"{len(found)} faults in its log"] if found else []
+
     def tail(self) -> str:
         """Return the end of its log."""
         return "".join(self.log.read_text(errors="replace").splitlines(keepends=True)[-30:])

@@ -253,4 +253,4 @@ def _check_remains(folder: Path, nature: Nature) -> None:
     assert kept == {"layers/sandboxes/lock", "layers/templates/lock"}
     layers = [path.name for path in (folder / "layers/sandboxes").iterdir()]
     assert [name for name in layers if name[0] != "." and name != "lock"] == []
-    assert [path.name for path in (folder / "run").iterdir()] in ([], [".turn"])
+    assert [path.name for path in (folder / "run").iterdir()] == []

@@ -86,7 +86,7 @@ class InProgress:
 @asynccontextmanager
 async def _turn(folder: Path) -> AsyncIterator[None]:
     """Keep others from making or judging files."""
-    fd = os.open(folder / "turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         while not _lock(fd):  # noqa: ASYNC110 - the kernel tells nobody
             await asyncio.sleep(_TURN_POLL_S)

@@ -96,9 +96,12 @@ def _lives(folder: Path) -> bool:
 @contextlib.contextmanager
 def _turn(parent: Path) -> Iterator[None]:
     """Keep other servers from making or judging folders meanwhile."""
-    with (parent / ".turn").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(folder)
 
 
 def _remove_groups(name: str) -> None:
