@@ -14,6 +14,8 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from capibara6_guest.python_carry import FDS, NAMESPACES
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.hosted_kernel import HostedKernel
@@ -27,6 +29,8 @@ _NOTES_MAX: Final = 20  # of one kernel
 _NOTE_CHARS_MAX: Final = 300
 _NOT_CARRIED: Final = "This sandbox is a live fork. Not carried over from its origin: {}.\n"
 _FRESH: Final = "This sandbox is a fork with fresh kernels: variables were not carried ({}).\n"
+
+_log = structlog.get_logger()
 
 Notes = dict[str, list[str]]  # what could not be carried, by context
 
@@ -110,7 +114,15 @@ class Departure:
         for language, context_id in self._source.default_context_ids.items():
             if language == "python":
                 fork.default_context_ids[language] = context_id
-        await self._stack.aclose()
+        self._source.machine.finish(_close(self._stack.pop_all()))
+
+
+async def _close(stack: AsyncExitStack) -> None:
+    """Give back what a departure took, after it has arrived."""
+    try:
+        await stack.aclose()
+    except StartError as cause:  # a stem's programs run on; the next fork tries to stop them again
+        _log.warning("departure_not_closed", cause=str(cause))
 
 
 @asynccontextmanager
@@ -191,22 +203,34 @@ class _Traveller:
         kernel = self._kernel
         if fork.cgroup is None or len(fork.namespaces) != NAMESPACES:
             raise StartError("The fork's namespaces are not there.")
-        kernel.gate.order = ForkOrder(kernel.pid, fork.cgroup.move)
-        socket.send_fds(self._door, [b"1"], fork.namespaces)
-        reason = await self._ordered
-        kernel.gate.order = None
-        if reason:
-            raise StartError(reason)
-        pid, said = await receive_report(self._report)
+        kernel.gate.order = order = ForkOrder(kernel.pid, fork.cgroup.move)
+        try:
+            socket.send_fds(self._door, [b"1"], fork.namespaces)
+            pid, said = await self._reported()
+        finally:
+            kernel.gate.order = None
+            order.end()  # it takes as long to end as it took to start: nobody waits for that
         fork.hold_kernel(
             self._context_id, HostedKernel(os.pidfd_open(pid), kernel.gate, kernel.cwd)
         )
-        await check_arrival(fork, pid)
+        await check_arrival(fork, pid, order.sent)
         self._report.send(b"1")
         lost += _said(said)
         reading = [self._channel.fileno(), self._outputs[0][0], self._outputs[1][0]]
         notice = _NOT_CARRIED.format("; ".join(lost)) if lost else ""
         await fork.control.adopt(self._context_id, kernel.cwd, reading, notice)
+
+    async def _reported(self) -> tuple[int, bytes]:
+        """Return who came in, and what it says; the kernel that sent it may still be at it."""
+        assert self._ordered is not None
+        report = asyncio.create_task(receive_report(self._report))
+        try:
+            await asyncio.wait({report, self._ordered}, return_when=asyncio.FIRST_COMPLETED)
+            if not report.done() and (reason := await self._ordered):
+                raise StartError(reason)
+            return await report
+        finally:
+            report.cancel()
 
 
 def _pair(stack: ExitStack, kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:

@@ -42,11 +42,17 @@ async def receive_report(report: socket.socket) -> tuple[int, bytes]:
     raise StartError("The forked kernel ended before it could run.")
 
 
-async def check_arrival(fork: Machine, pid: int) -> None:
+async def check_arrival(fork: Machine, pid: int, sent: int) -> None:
     """Make sure that only processes without capabilities came in.
 
     First all of them are looked at, then counted: what has no capability gains none, and if there
     are no more than were looked at, nothing else is left that could start another.
+
+    Args:
+        fork: where it came.
+        pid: the kernel.
+        sent: the process that brought it, which has been killed: it can start nothing any more,
+            and may take some milliseconds to be gone.
 
     Raises:
         StartError: something else came too.
@@ -56,13 +62,14 @@ async def check_arrival(fork: Machine, pid: int) -> None:
         raise StartError("The forked kernel did not go where it was told.")
     for _ in range(_CHECKS_MAX):
         pids = fork.cgroup.processes()
-        if pid not in pids or len(pids) > len(fork.kernels) + 1:
+        kernels = [other for other in pids if other != sent]
+        if pid not in kernels or len(kernels) > len(fork.kernels):
             break
         if any(not _is_harmless(other) for other in pids):
             break
-        if len(pids) == len(fork.kernels) == fork.cgroup.usage().processes:
+        if len(kernels) == len(fork.kernels) and len(pids) == fork.cgroup.usage().processes:
             return
-        await asyncio.sleep(_CHECK_PAUSE_S)  # the process between has not quite ended
+        await asyncio.sleep(_CHECK_PAUSE_S)  # the killed one is listed or counted, but not both
     raise StartError("The forked kernel did not do as it was told.")
 
 

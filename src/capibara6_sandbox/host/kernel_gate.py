@@ -5,8 +5,10 @@ child of the kernel. The kernels that were forked from one another share a filte
 """
 
 import asyncio
+import contextlib
 import errno
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -30,12 +32,14 @@ class ForkOrder:
         self._kernel = kernel
         self._prepare = prepare
         self._process = 0
+        self._pidfd = -1  # of that process, which waits for our answer while it is opened
         self._left = len(JOINED)
 
     def allows(self, pid: int) -> bool:
         """Decide on one call."""
         if not self._process and pid and _parent(pid) == self._kernel:
             try:
+                self._pidfd = os.pidfd_open(pid)
                 self._prepare(pid)
             except OSError:
                 return False
@@ -44,6 +48,19 @@ class ForkOrder:
             return False
         self._left -= 1
         return True
+
+    @property
+    def sent(self) -> int:
+        """The process that the kernel sent; 0 while none came."""
+        return self._process
+
+    def end(self) -> None:
+        """Kill the process that the kernel sent, which is of no use any more, and forget it."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            os.close(self._pidfd)
+            self._pidfd = -1
 
 
 class KernelGate:

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +59,7 @@ class Machine:
         self.origin: Machine | None = None  # whose kernels this one's were forked from
         self.namespaces: list[int] = []  # of a live fork: what kernels of its origin may enter
         self.forks: set[Machine] = set()  # live ones of this one: its first process outlives it
+        self._finishing: set[asyncio.Task[None]] = set()
 
     async def start(self, nursery: ZygoteClient) -> None:
         """Fork the machine and wait until its agent answers.
@@ -291,11 +292,19 @@ class Machine:
             self.thaw()  # only now, so that nothing runs once more; frozen, it could not end
             await self.ended.wait()
         self._release()
+        if self._finishing:  # what is under way finds that it has ended
+            await asyncio.wait(self._finishing)
         if self.cgroup is not None:
             cgroup, self.cgroup = self.cgroup, None
             if self.origin is not None:  # whose kernel may have sent more than went inside
                 await asyncio.to_thread(cgroup.end_processes)
             await asyncio.to_thread(cgroup.remove)
+
+    def finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what nobody waits for any more; `kill` does."""
+        task = asyncio.create_task(work)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
 
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call back once, when the machine's first process has ended for whatever reason."""
