@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from capibara6_sandbox.errors import LayerError
-from capibara6_sandbox.host.layers import LayerSpace
+from capibara6_sandbox.host.layer_space import LayerSpace
 from capibara6_sandbox.host.records import Records, SecretRecord
 from capibara6_sandbox.isolation import linux
 

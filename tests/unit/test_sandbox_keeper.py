@@ -10,7 +10,7 @@ import pytest
 from capibara6_sandbox.errors import LayerError, StartError
 from capibara6_sandbox.host.instance import Instance
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
-from capibara6_sandbox.host.layers import LayerSpace
+from capibara6_sandbox.host.layer_space import LayerSpace
 from capibara6_sandbox.host.sandbox import Request
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.templates.build import BuiltEnvironment

@@ -27,7 +27,7 @@ from capibara6_sandbox.host.instance import (
     clean_up_after_dead,
     run_folder,
 )
-from capibara6_sandbox.host.layers import LayerSpace
+from capibara6_sandbox.host.layer_space import LayerSpace
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.outlets import Outlets
 from capibara6_sandbox.host.parents import Parents

@@ -259,7 +259,8 @@ def _copy_data(source: int, target: int, status: os.stat_result) -> None:
             if sent == 0:  # it was cut short meanwhile
                 return
             offset += sent
-    os.ftruncate(target, size)
+    if offset < size:  # it ends in a hole
+        os.ftruncate(target, size)
 
 
 def _remove(parent: int, name: str) -> None:

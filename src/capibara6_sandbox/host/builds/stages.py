@@ -15,7 +15,8 @@ from capibara6_sandbox.host.builds.registries import RegistrySettings
 from capibara6_sandbox.host.builds.system import System
 from capibara6_sandbox.host.builds.uploads import Uploads
 from capibara6_sandbox.host.foundry import Foundry
-from capibara6_sandbox.host.layers import LayerSpace, layer_bytes, make_layer
+from capibara6_sandbox.host.layer_space import LayerSpace
+from capibara6_sandbox.host.layers import layer_bytes, make_layer
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.isolation.limits import MIB, Limits
 from capibara6_sandbox.network.policy import EVERYTHING

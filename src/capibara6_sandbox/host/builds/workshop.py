@@ -29,7 +29,7 @@ from capibara6_sandbox.host.builds.registries import RegistrySettings
 from capibara6_sandbox.host.builds.stages import BuildError, Tools
 from capibara6_sandbox.host.builds.uploads import Uploads
 from capibara6_sandbox.host.foundry import Foundry
-from capibara6_sandbox.host.layers import LayerSpace
+from capibara6_sandbox.host.layer_space import LayerSpace
 from capibara6_sandbox.host.shortages import shortage
 from capibara6_sandbox.host.states import BuildState
 from capibara6_sandbox.isolation.limits import MIB, Limits
