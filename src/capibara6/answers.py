@@ -43,6 +43,11 @@ def execution_of(program: Program, request: Request, route: Route) -> ExecutionR
     )
 
 
+def paths_of(request: Request) -> tuple[str, ...]:
+    """Where a request's data files will lie inside the sandbox."""
+    return tuple(file.path for file in request.files)
+
+
 def request_of(run_id: str, execution: ExecutionRequest) -> Request:
     """The request that a program sent as it is stands for: no question, only files and limits."""
     files = (DataFile(path.rsplit("/", 1)[-1], data) for path, data in execution.files.items())

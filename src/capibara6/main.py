@@ -11,6 +11,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from capibara6 import learners
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from capibara6.codegen.tiers import ModelTier
     from capibara6.execution import E2BExecutor, Provider
     from capibara6.store import Store
+    from capibara6.validation.proving import Prover
 
 log = logging.getLogger(__name__)
+
+_INVENTORY_WAIT_S: Final = 0.5  # of a run, for the packages to be known
 
 _HEAVY: Final = ("capibara6.execution", "capibara6.store")
 
@@ -43,6 +47,7 @@ class Platform:
     store: "Store"
     executor: "E2BExecutor"
     pipeline: Pipeline
+    prover: "Prover"
     metrics: Callable[[], bytes]  # in Prometheus's text format
     degraded: tuple[str, ...] = ()  # what the embedded server's machine does not offer
 
@@ -51,7 +56,13 @@ class Platform:
         from capibara6.api.services import Services
 
         return Services(
-            self.settings, self.pipeline, profile, self.store, self.metrics, self.degraded
+            self.settings,
+            self.pipeline,
+            self.prover,
+            profile,
+            self.store,
+            self.metrics,
+            self.degraded,
         )
 
 
@@ -151,6 +162,7 @@ async def _join(
     from capibara6.repair.informed import InformedDiagnosis
     from capibara6.store import Store
     from capibara6.tuning import TunedExecutor
+    from capibara6.validation.proving import Prover
     from capibara6.validation.validator import ProgramValidator
 
     store = await Store.open(settings.database, settings.home)
@@ -164,10 +176,13 @@ async def _join(
     router, listening = await learners.router(settings, models, store)
     tuner = await learners.tuner(settings, store)
     memory, curating = await learners.memory(settings, store, stock)
+    forbidden = settings.validation.forbidden
     pipeline = Pipeline(
         router=router,
         writers=_writers(models),
-        validator=ProgramValidator(),
+        validator=ProgramValidator(
+            inventory=partial(stock.kept, _INVENTORY_WAIT_S), forbidden=forbidden
+        ),
         executor=TunedExecutor(executor, tuner),
         diagnose=InformedDiagnosis(stock),
         sinks=[EventBus([*learners.recorders(store, tuner), *listening, *curating, metrics])],
@@ -176,7 +191,9 @@ async def _join(
         memory=memory,
     )
     degraded = server.degraded if server else ()
-    return Platform(settings, store, executor, pipeline, metrics.text, degraded)
+    # Whoever asks for a verdict waits until the packages are known.
+    prover = Prover(ProgramValidator(inventory=stock.get, forbidden=forbidden), executor)
+    return Platform(settings, store, executor, pipeline, prover, metrics.text, degraded)
 
 
 def _roomiest(settings: Settings) -> str:

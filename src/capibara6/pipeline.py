@@ -142,7 +142,7 @@ class Pipeline:
             attempt.refused(refusal)
             return
         yield ev.ProgramWritten(run_id, attempt.number, program)
-        findings = await self._validator.validate(program)
+        findings = await self._validator.validate(program, answers.paths_of(attempt.request))
         yield ev.Validated(run_id, attempt.number, findings)
         if findings:
             diagnosis = await self._diagnose(program, None, findings, attempt.request)

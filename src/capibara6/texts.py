@@ -122,6 +122,24 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "Record of the run: {folder} (again: capibara6 executions {run_id})",
         "es": "Registro de la ejecución: {folder} (de nuevo: capibara6 executions {run_id})",
     },
+    # -- verdicts ----------------------------------------------------------------------------
+    "verdict_wrong": {
+        "en": "Wrong: see above. It does not do what is asked.",
+        "es": "Incorrecto: véase arriba. No hace lo que se pide.",
+    },
+    "verdict_untried": {
+        "en": "Nothing is certainly wrong with it. It was not run: nothing more is proven.",
+        "es": "No hay nada seguramente incorrecto. No se ejecutó: no se ha probado nada más.",
+    },
+    "verdict_ran": {
+        "en": "It ran to its end in a sandbox. What it gave was compared with nothing.",
+        "es": "Se ejecutó hasta el final en un entorno aislado. No se comparó el resultado.",
+    },
+    "verdict_held": {
+        "en": "{passed} of {all} examples and tests held in a sandbox. Nothing else was tried.",
+        "es": "{passed} de {all} ejemplos y pruebas se cumplieron en un entorno aislado. "
+        "No se probó nada más.",
+    },
     # -- starting ----------------------------------------------------------------------------
     "starting_server": {
         "en": "Starting the sandbox server …",

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from capibara6.domain.executions import ExecutionRequest
 from capibara6.errors import DataFileError
+from capibara6.validation.proving import EXAMPLES_MAX, Claim, Example
 
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 EnvValue = Annotated[str, Field(max_length=32 * 1024, pattern=r"^[^\x00]*$")]
@@ -66,6 +67,44 @@ class ExecuteBody(Body):
             self.timeout,
             dict(self.env),
             contents(self.files),
+        )
+
+
+class ExampleBody(Body):
+    """An expression and what it must equal, both in Python."""
+
+    call: Annotated[str, Field(max_length=20_000, examples=["mean([1, 3])"])]
+    expected: Annotated[str, Field(max_length=20_000, examples=["2"])]
+
+
+class ValidateBody(Body):
+    """A program, and what it is to do."""
+
+    code: str
+    language: str = "python"
+    template: str = "default"
+    timeout: Annotated[float | None, Field(description="Seconds; null: the template's.")] = None
+    files: Files = Field(default_factory=dict)
+    examples: Annotated[list[ExampleBody], Field(max_length=EXAMPLES_MAX)] = []
+    tests: Annotated[str, Field(description="Python: asserts, test_*, TestCase.")] = ""
+    run: Annotated[bool, Field(description="Also without examples and tests.")] = False
+
+    def claim(self) -> Claim:
+        """The claim in the platform's own terms.
+
+        Raises:
+            DataFileError: a file is not what it says.
+        """
+        examples = tuple(Example(one.call, one.expected) for one in self.examples)
+        return Claim(
+            self.code,
+            self.language,
+            self.template,
+            self.timeout,
+            contents(self.files),
+            examples,
+            self.tests,
+            self.run,
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from capibara6.api.bodies import ExecuteBody, QueryBody, contents
+from capibara6.api.bodies import ExecuteBody, QueryBody, ValidateBody, contents
 from capibara6.api.event_stream import KEEPALIVE_S, EventStream
 from capibara6.api.faults import error_response
 from capibara6.api.following import follow
@@ -15,9 +15,12 @@ from capibara6.api.links import program_view, question_view
 from capibara6.api.services import Parts
 from capibara6.api.status import status_of_code
 from capibara6.audience import Events
+from capibara6.domain.executions import ExecutionRequest
 from capibara6.execution.checks import check_request
 from capibara6.intake import new_run_id, question_request
 from capibara6.outcomes import Outcome
+from capibara6.texts import DEFAULT_LANGUAGE
+from capibara6.verdicts import described
 
 router = APIRouter()
 
@@ -44,6 +47,22 @@ async def execute(body: ExecuteBody, request: Request, parts: Parts) -> Response
     return _refusal(outcome) or JSONResponse(
         program_view(run_id, outcome, recorded=not parts.store.events.waits(run_id))
     )
+
+
+@router.post("/api/validate", tags=["runs"])
+async def validate(body: ValidateBody, parts: Parts) -> dict[str, Any]:
+    """Say what is certainly wrong with a program, and what examples and tests prove of it.
+
+    It is run only for `examples`, `tests` or `run`, and then in a sandbox of its own; no record of
+    it is kept.
+    """
+    claim = body.claim()
+    if claim.is_tried:
+        execution = ExecutionRequest(
+            claim.code, claim.language, claim.template, claim.timeout_s, files=dict(claim.files)
+        )
+        check_request(execution, parts.settings)
+    return described(await parts.prover.judge(claim), DEFAULT_LANGUAGE)
 
 
 @router.post("/api/query", tags=["runs"], responses=_STREAM)

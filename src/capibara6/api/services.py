@@ -10,6 +10,7 @@ from capibara6.config import Settings
 from capibara6.intake import Profile
 from capibara6.pipeline import Pipeline
 from capibara6.store import Store
+from capibara6.validation.proving import Prover
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Services:
 
     settings: Settings
     pipeline: Pipeline
+    prover: Prover
     profile: Profile
     store: Store
     metrics: Callable[[], bytes]  # in Prometheus's text format

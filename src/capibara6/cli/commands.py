@@ -90,6 +90,30 @@ def execute(
 
 
 @app.command()
+def validate(
+    file: Annotated[str, typer.Argument(help="Program file, or - for standard input.")],
+    language: Annotated[
+        str | None, typer.Option(help="Otherwise by the file's ending; python.")
+    ] = None,
+    data: Data = None,
+    example: Annotated[
+        list[str] | None, typer.Option(help="CALL => EXPECTED; may be given several times.")
+    ] = None,
+    tests: Annotated[Path | None, typer.Option(help="Python: asserts, test_*, TestCase.")] = None,
+    try_it: Annotated[bool, typer.Option("--run", help="Also without examples and tests.")] = False,
+    template: Annotated[str, typer.Option(help="Preset of limits.")] = "default",
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is certainly wrong with a program, and what examples and tests prove of it."""
+    from capibara6.cli import proving
+    from capibara6.cli.running import run
+
+    claim = (file, language, data or [], example or [], tests, template, timeout)
+    run(lambda: proving.validate(*claim, run=try_it, as_json=as_json), as_json)
+
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address; otherwise the setting's.")] = None,
     port: Annotated[

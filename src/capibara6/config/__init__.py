@@ -12,6 +12,7 @@ from capibara6.config.sections import (
     Template,
     Tier,
     Tuning,
+    Validation,
 )
 from capibara6.config.settings import Settings, require_keys_off_loopback
 
@@ -27,6 +28,7 @@ __all__ = [
     "Template",
     "Tier",
     "Tuning",
+    "Validation",
     "load_settings",
     "require_keys_off_loopback",
 ]

@@ -126,6 +126,12 @@ class Ace(Section):
     tokens_max: Annotated[int, Field(ge=0, le=100_000)]  # of a prompt, for advice
 
 
+class Validation(Section):
+    """What is refused before it runs. Advice, never the security boundary."""
+
+    forbidden: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")], ...]
+
+
 class Limits(Section):
     """What a request may bring and what a run may leave."""
 

@@ -28,6 +28,7 @@ from capibara6.config.sections import (
     Template,
     Tier,
     Tuning,
+    Validation,
 )
 from capibara6.errors import ConfigurationError, MissingKeyError, UnknownTierError
 
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     router: Router
     tuning: Tuning
     ace: Ace
+    validation: Validation
     limits: Limits
     mail: Mail | None = None
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # who may use the platform

@@ -64,8 +64,13 @@ class Memory(Protocol):
 class Validator(Protocol):
     """Checks a program before it runs. Advice and saving, never the security boundary."""
 
-    async def validate(self, program: Program) -> tuple[Finding, ...]:
-        """Return what is certainly wrong; an empty tuple means the program may run."""
+    async def validate(self, program: Program, files: Sequence[str] = ()) -> tuple[Finding, ...]:
+        """Return what is certainly wrong; an empty tuple means the program may run.
+
+        Args:
+            program: what would run.
+            files: paths, inside the sandbox, of the data files it would get.
+        """
         ...
 
 

@@ -67,6 +67,12 @@ class Stock:
             return await asyncio.wait_for(asyncio.shield(task), wait_s)
         return None
 
+    async def kept(self, wait_s: float) -> Inventory | None:
+        """As `get`, if it was taken before: whoever asks is helped by it, and can do without."""
+        if self._taking is None and not await asyncio.to_thread(self._file.exists):
+            return None
+        return await self.get(wait_s)
+
     async def close(self) -> None:
         """Stop what is under way."""
         if self._taking is not None and not self._taking.done():
@@ -75,7 +81,7 @@ class Stock:
 
     async def _got(self) -> Inventory | None:
         try:
-            kept = await asyncio.to_thread(self._kept)
+            kept = await asyncio.to_thread(self._read)
             checked = await self._run(_CHECK, _CHECK_S_MAX) if kept else None
             if kept and checked and _versions(checked) == kept.versions:
                 return kept
@@ -85,7 +91,7 @@ class Stock:
             log.warning("the packages of template %s cannot be listed: %s", self._template, cause)
             return None
 
-    def _kept(self) -> Inventory | None:
+    def _read(self) -> Inventory | None:
         try:
             return read_inventory(self._file.read_bytes())
         except FileNotFoundError:

@@ -1,9 +1,13 @@
-"""Python: syntax errors and undefined names, found by the installed `ruff`."""
+"""Python: syntax errors and undefined names, which `ruff` finds, and what else is certain.
 
+Of packages, files and forbidden names the other modules here know.
+"""
+
+import ast
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,8 +15,12 @@ from ruff import find_ruff_bin  # type: ignore[import-untyped]  # it ships none
 
 from capibara6.domain.programs import Finding
 from capibara6.errors import ConfigurationError
+from capibara6.inventory import Inventory
 from capibara6.validation.cells import Cell, cell_of, is_automagic, tree_of
 from capibara6.validation.certainty import certain_names
+from capibara6.validation.files import missing_files
+from capibara6.validation.installed import installed_findings, installs_packages
+from capibara6.validation.policy import forbidden_uses
 from capibara6.validation.processes import run_checker
 from capibara6.validation.suggestions import bound_names, suggestion_for
 
@@ -29,7 +37,14 @@ _NEWEST_KNOWN: Final = (3, 14)
 _QUOTED_NAME = re.compile(r"`([^`]+)`")
 _PASTED_PROMPT = re.compile(r"^\s*>>>", re.MULTILINE)
 
+InventorySource = Callable[[], Awaitable[Inventory | None]]
+
 _log = logging.getLogger(__name__)
+
+
+async def nothing_installed() -> Inventory | None:
+    """No inventory."""
+    return None
 
 
 class PythonChecker:
@@ -38,14 +53,24 @@ class PythonChecker:
     Args:
         python: version of the Python that will run them; its syntax is what counts.
         timeout_s: for one check.
+        inventory: of the template, asked at each check.
+        forbidden: dotted names that programs may not use.
 
     Raises:
         ConfigurationError: ruff is not installed.
     """
 
-    def __init__(self, python: tuple[int, int], timeout_s: float) -> None:
+    def __init__(
+        self,
+        python: tuple[int, int],
+        timeout_s: float,
+        inventory: InventorySource = nothing_installed,
+        forbidden: Sequence[str] = (),
+    ) -> None:
         self._python = python
         self._timeout_s = timeout_s
+        self._inventory = inventory
+        self._forbidden = tuple(forbidden)
         target = min(python, _NEWEST_KNOWN)
         self._command = (
             *(_ruff(), "check", "--isolated", "--no-cache", "--quiet", "--no-fix"),
@@ -53,7 +78,7 @@ class PythonChecker:
             *(f"--target-version=py{target[0]}{target[1]}", "--stdin-filename=cell.ipynb", "-"),
         )
 
-    async def check(self, code: str) -> tuple[Finding, ...]:
+    async def check(self, code: str, files: Sequence[str] = ()) -> tuple[Finding, ...]:
         """What is certainly wrong, in order of lines; nothing when the check could not be made."""
         cell = cell_of(code)
         if is_automagic(cell):
@@ -66,12 +91,26 @@ class PythonChecker:
                 output.stderr.strip()[:200] or f"stopped after {self._timeout_s:g} s",
             )
             return ()
-        judged = self._judged(list(_read(output.stdout)), cell)[:FINDINGS_MAX]
+        tree = tree_of(cell)
+        judged = self._judged(list(_read(output.stdout)), cell, tree)
+        if tree is not None and not any(one.code == SYNTAX_ERROR for one in judged):
+            judged += await self._further(tree, cell, files)
+        judged.sort(key=lambda finding: (finding.line, finding.column))
         return tuple(
-            replace(finding, column=cell.column(finding.line, finding.column)) for finding in judged
+            replace(finding, column=cell.column(finding.line, finding.column))
+            for finding in judged[:FINDINGS_MAX]
         )
 
-    def _judged(self, findings: list[Finding], cell: Cell) -> list[Finding]:
+    async def _further(self, tree: ast.Module, cell: Cell, files: Sequence[str]) -> list[Finding]:
+        found = forbidden_uses(tree, self._forbidden) + missing_files(tree, cell.source, files)
+        inventory = await self._inventory()
+        if inventory is not None and not installs_packages(cell.source):
+            found += installed_findings(tree, inventory)
+        return found
+
+    def _judged(
+        self, findings: list[Finding], cell: Cell, tree: ast.Module | None
+    ) -> list[Finding]:
         syntax = [finding for finding in findings if finding.code == SYNTAX_ERROR]
         if syntax:
             # The parser's later errors follow from the first. IPython removes pasted prompts.
@@ -80,7 +119,6 @@ class PythonChecker:
         others = [finding for finding in findings if finding.code not in UNDEFINED_NAMES]
         if not about_names:
             return others
-        tree = tree_of(cell)
         names = [name_in(finding.message) for finding in about_names]
         certain = certain_names(about_names, names, cell, tree, self._python)[:FINDINGS_MAX]
         bound = bound_names(tree) if tree and certain else []

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Sequence
 from typing import Final
 
 from capibara6.domain.programs import Finding
@@ -28,7 +29,7 @@ class JavaScriptChecker:
         self._timeout_s = timeout_s
         self._node = shutil.which("node")
 
-    async def check(self, code: str) -> tuple[Finding, ...]:
+    async def check(self, code: str, files: Sequence[str] = ()) -> tuple[Finding, ...]:
         """The first syntax error that holds for the code as a module and as a script."""
         if self._node is None or code.lstrip().startswith("%"):
             return ()
@@ -55,7 +56,7 @@ class BashChecker:
         self._timeout_s = timeout_s
         self._bash = shutil.which("bash")
 
-    async def check(self, code: str) -> tuple[Finding, ...]:
+    async def check(self, code: str, files: Sequence[str] = ()) -> tuple[Finding, ...]:
         """The first syntax error."""
         if self._bash is None:
             return ()
