@@ -54,7 +54,7 @@ def ipc_settings(shm_bytes: int) -> dict[str, str]:
 
     They outlive the programs that made them: without a bound below the sandbox's own memory, what a
     program leaves behind would have every later one ended for lack of memory. Only for who is root
-    of an IPC namespace, and so for none that has a single id.
+    of an IPC namespace, and so neither for live forks nor for servers that have a single id.
     """
     pages = shm_bytes // resource.getpagesize()
     return {"shmall": str(pages), "msgmni": str(_QUEUES_MAX), "sem": _SEMAPHORES_MAX}

@@ -50,6 +50,7 @@ class Root:
     python_prefix: str  # of the template's base Python; "" if below /usr
     own_system: bool  # whether its layers hold all programs, and /usr is none of the host's
     privileged: bool  # whether the sandbox has a range of ids, or a single one
+    nested: bool = False  # whether it is a live fork, whose namespaces have the user's id alone
     boot_id: str = ""  # what the kernel's own would tell on a machine of its own
     layers: Sequence[str] = ()  # saved ones between template and writable layer, lowest first
 
@@ -73,7 +74,7 @@ def enter_sandbox(root: Root, mapped: Sequence[int]) -> int:
     mounts.mount("tmpfs", f"{new}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm)  # noqa: S108
     terminals = "newinstance,ptmxmode=0666,mode=0620" + (",gid=5" if root.privileged else "")
     mounts.mount("devpts", f"{new}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
-    ipc = ipc_settings(root.shm_bytes) if root.privileged else {}
+    ipc = ipc_settings(root.shm_bytes) if root.privileged and not root.nested else {}
     mount_proc(f"{new}/proc", root.boot_id, ipc)
     linux.set_host_name(root.host_name)
     mounts.change_root(str(new))

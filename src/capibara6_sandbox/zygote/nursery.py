@@ -201,7 +201,7 @@ class Nursery:
         """Make the shell of a live fork; see `nested`."""
         del message["uid_base"]
         rlimits = message.pop("rlimits")
-        root = rootfs.Root(**message, privileged=self._privileged)
+        root = rootfs.Root(**message, privileged=self._privileged, nested=True)
         rootfs.read_owned(root.template)
         origin, kernel, *inner = fds
         mounts = (
