@@ -52,7 +52,7 @@ def envd(sandbox_server: SandboxServer, sandbox: Sandbox, control: Ask) -> Itera
 
 
 CALLS = [
-    *[("GET", path) for path in ("", "/metrics")],
+    ("GET", ""),
     ("DELETE", ""),
     *[("POST", f"/{name}") for name in ("timeout", "pause", "resume", "connect", "fork")],
     *[("POST", f"/{name}") for name in ("snapshots", "refreshes")],
@@ -113,7 +113,6 @@ def test_there_are_twenty_forks_at_most(control: Ask, sandbox: Sandbox, count: A
         (lambda dead: dead.connect(), SandboxNotFoundException),
         (lambda dead: dead.set_timeout(5), SandboxNotFoundException),
         (lambda dead: dead.get_info(), SandboxNotFoundException),
-        (lambda dead: dead.get_metrics(), SandboxNotFoundException),
         (lambda dead: dead.commands.run("true"), SandboxNotRunningException),
         (lambda dead: dead.files.read("/x"), SandboxNotRunningException),
         (lambda dead: dead.run_code("1"), SandboxException),

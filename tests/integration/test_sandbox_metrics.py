@@ -42,6 +42,12 @@ def test_a_history_is_sampled_and_outlives_a_pause(sandbox_server: SandboxServer
         )
         newest = get(sandbox_server, f"/sandboxes/metrics?sandbox_ids={sandbox.sandbox_id}").json()
         assert newest["sandboxes"][sandbox.sandbox_id]["memTotal"] == kept[-1].mem_total
+        sandbox.kill()
+        # What was measured stays for a week, and what is unknown has none: as in E2B's cloud.
+        assert sandbox.get_metrics()[: len(kept)] == kept
+        path = f"/sandboxes/{sandbox.sandbox_id}/metrics?end={int(begin.timestamp()) - 60}"
+        assert get(sandbox_server, path).json() == []
+        assert get(sandbox_server, "/sandboxes/nosuch/metrics").json() == []
     finally:
         sandbox.kill()
 

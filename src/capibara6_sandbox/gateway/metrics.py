@@ -15,7 +15,9 @@ from capibara6_sandbox.gateway.life_calls import sandbox_id
 from capibara6_sandbox.gateway.queries import number
 from capibara6_sandbox.host.history import INTERVAL_S, Sample
 from capibara6_sandbox.host.keeper import Keeper
+from capibara6_sandbox.host.past_usage import Used
 from capibara6_sandbox.host.sandbox import Sandbox
+from capibara6_sandbox.isolation.limits import Limits
 
 POINTS_MAX: Final = 1000  # of a reply, as in E2B's cloud
 SANDBOXES_MAX: Final = 100
@@ -39,9 +41,15 @@ class MetricCalls:
         ]
 
     async def history(self, request: Request) -> Response:
-        """Return what a sandbox has used in an interval, oldest first."""
-        sandbox = self._keeper.find(sandbox_id(request))
-        return JSONResponse(samples(sandbox, request.query_params, time.time()))
+        """Return what a sandbox has used in an interval, oldest first; also when it has ended."""
+        name, query, now_s = sandbox_id(request), request.query_params, time.time()
+        known = {sandbox.id: sandbox for sandbox in self._keeper.all()}
+        if name in known:
+            return JSONResponse(samples(known[name], query, now_s))
+        used = self._keeper.past_usage.find(name)
+        begin_s, until_s = _interval(query, now_s)
+        # Of one that nobody knows, nothing is stored: E2B makes no other difference.
+        return JSONResponse(_stored(used, begin_s, until_s) if used else [])
 
     async def newest(self, request: Request) -> Response:
         """Return what each of some sandboxes used last; those that are unknown are left out."""
@@ -63,17 +71,27 @@ def samples(sandbox: Sandbox, query: QueryParams, now_s: float) -> list[dict[str
     Raises:
         BadRequestError: a bound of the interval is no time, or it ends before it begins.
     """
+    begin_s, until_s = _interval(query, now_s)
+    found = _stored(_used(sandbox), begin_s, until_s)
+    now = _now(sandbox, now_s) if begin_s - INTERVAL_S <= now_s <= until_s + INTERVAL_S else None
+    return [*found, now] if now else found
+
+
+def _interval(query: QueryParams, now_s: float) -> tuple[float, float]:
     start_s, end_s = number(query, "start"), number(query, "end")
     if start_s is not None and end_s is not None and start_s > end_s:
         raise BadRequestError("Invalid time range for metrics")
-    begin_s = float(start_s or 0)
     # Clients send whole seconds: what they call now has begun already.
-    until_s = now_s if end_s is None else end_s + 1.0
-    found = [
-        _describe(sandbox, sample) for sample in _thinned(sandbox.history.select(begin_s, until_s))
-    ]
-    now = _now(sandbox, now_s) if begin_s - INTERVAL_S <= now_s <= until_s + INTERVAL_S else None
-    return [*found, now] if now else found
+    return float(start_s or 0), now_s if end_s is None else end_s + 1.0
+
+
+def _used(sandbox: Sandbox) -> Used:
+    return Used(sandbox.template.limits, sandbox.history)
+
+
+def _stored(used: Used, begin_s: float, until_s: float) -> list[dict[str, Any]]:
+    samples = _thinned(used.history.select(begin_s, until_s))
+    return [_describe(used.limits, sample) for sample in samples]
 
 
 def _last(sandbox: Sandbox, now_s: float) -> dict[str, Any] | None:
@@ -81,7 +99,7 @@ def _last(sandbox: Sandbox, now_s: float) -> dict[str, Any] | None:
     if (now := _now(sandbox, now_s)) is not None:
         return now
     kept = sandbox.history.select(0, now_s)
-    return _describe(sandbox, kept[-1]) if kept else None
+    return _describe(sandbox.template.limits, kept[-1]) if kept else None
 
 
 def _thinned(found: list[Sample]) -> list[Sample]:
@@ -94,15 +112,14 @@ def _now(sandbox: Sandbox, now_s: float) -> dict[str, Any] | None:
     usage = sandbox.usage() if sandbox.visible_state == "running" else None
     if usage is None:
         return None
-    return _describe(sandbox, sandbox.measure(usage, now_s)) | {
+    return _describe(sandbox.template.limits, sandbox.measure(usage, now_s)) | {
         "cpuSeconds": usage.cpu_s,
         "memPeak": usage.memory_peak_bytes,
         "oomKills": usage.oom_kills,
     }
 
 
-def _describe(sandbox: Sandbox, sample: Sample) -> dict[str, Any]:
-    limits = sandbox.template.limits
+def _describe(limits: Limits, sample: Sample) -> dict[str, Any]:
     processors = max(1, round(limits.cpus))
     return {
         "timestamp": timestamp(datetime.fromtimestamp(sample.at_s, UTC)),

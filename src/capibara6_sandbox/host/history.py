@@ -43,6 +43,10 @@ class _Ring:
         if len(self._data) > self._bytes_max:
             del self._data[: _FORM.size]
 
+    @property
+    def size_bytes(self) -> int:
+        return len(self._data)
+
     def __iter__(self) -> Iterator[Sample]:
         return (Sample(*values) for values in _FORM.iter_unpack(self._data))
 
@@ -78,6 +82,11 @@ class History:
     def rest(self) -> None:
         """Take the time until the next sample for no part of the sandbox's: it is paused."""
         self._before = None
+
+    @property
+    def size_bytes(self) -> int:
+        """What it holds in memory."""
+        return self._recent.size_bytes + self._older.size_bytes
 
     def select(self, start_s: float, end_s: float) -> list[Sample]:
         """Return the samples from `start_s` to `end_s`, oldest first."""

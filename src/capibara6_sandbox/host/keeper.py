@@ -30,6 +30,7 @@ from capibara6_sandbox.host.isolations import Isolations
 from capibara6_sandbox.host.journal import Journal
 from capibara6_sandbox.host.lifecycle import Lifecycle, boot_id, unknown_sandbox
 from capibara6_sandbox.host.machine import Machine
+from capibara6_sandbox.host.past_usage import PastUsage, Used
 from capibara6_sandbox.host.pool import Pool
 from capibara6_sandbox.host.programs import ProgramFailedError
 from capibara6_sandbox.host.records import Records, SandboxRecord, SnapshotRecord
@@ -68,6 +69,7 @@ class Keeper:
         self._settings = settings
         self.foundry = Foundry(settings.data, settings.network)
         self.journal = Journal()
+        self.past_usage = PastUsage()
         self._sandboxes: dict[str, Sandbox] = {}
         self._deadlines = Deadlines(self._expire)
         self._creating = 0  # asked for, and not among the sandboxes yet
@@ -319,6 +321,7 @@ class Keeper:
         self._sandboxes.pop(sandbox.id, None)
         self._deadlines.cancel(sandbox)
         _log.info("sandbox_ended", sandbox_id=sandbox.id, why=why)
+        self.past_usage.keep(sandbox.id, Used(sandbox.template.limits, sandbox.history))
         self.journal.note(sandbox.id, "Killing sandbox", kill_reason=why)
         sandbox.step(State.ENDED)
         return self._track(self._clear(sandbox))
