@@ -41,7 +41,7 @@ from capibara6_sandbox.gateway.volumes import VolumeCalls, resolve_mounts
 from capibara6_sandbox.host import sandbox as host
 from capibara6_sandbox.host.copies import Copies, Origin
 from capibara6_sandbox.host.keeper import Keeper
-from capibara6_sandbox.templates.catalog import TEMPLATES, Template
+from capibara6_sandbox.templates.catalog import TEMPLATES, Template, absence
 
 TEAM_ID: Final = "00000000-0000-0000-0000-000000000001"
 ENV_BYTES_MAX: Final = 60_000  # with our own, they fit into one packet to the agent
@@ -173,7 +173,8 @@ class Control:
         found = self._copies.origin(name)
         if found is None:
             known = ", ".join(TEMPLATES)
-            raise NotFoundError(f"There is no template '{name}'. Known: {known}.")
+            text = absence(name) or f"There is no template '{name}'. Known: {known}."
+            raise NotFoundError(text)
         return found
 
     async def list_running(self, request: Request) -> Response:

@@ -94,3 +94,21 @@ def environments() -> list[Environment]:
     """Return every environment that a template needs, each once."""
     needed = [*(template.environment for template in TEMPLATES.values()), IMAGE]
     return list({environment.name: environment for environment in needed}.values())
+
+
+# Templates of E2B's cloud that its clients name by themselves, and what one has to bring to do.
+_CLOUD_ONLY: Final = {
+    "mcp-gateway": "whose program `mcp-gateway` takes --config with the client's JSON, begins to "
+    "serve MCP on port 50005 for who sends GATEWAY_ACCESS_TOKEN, and returns",
+    "devcontainer": "with the programs `devcontainer` and `/prepare-exec.sh`",
+}
+
+
+def absence(name: str) -> str:
+    """Return what to say of a template that is not here; "" where its name tells nothing."""
+    if name not in _CLOUD_ONLY:
+        return ""
+    return (
+        f"There is no template '{name}': E2B does not publish its own. "
+        f"Build one of that name {_CLOUD_ONLY[name]}."
+    )

@@ -43,6 +43,19 @@ test('passwords and keys open registries', async () => {
   await build(Template().skipCache().fromAWSRegistry(PRIVATE_IMAGE, keys))
 })
 
+// E2B's own templates of these names are not published: the programs of these tell how they were asked.
+test('templates of the cloud are replaced by ones own', async () => {
+  const told = (path) => `printf '#!/bin/sh\\necho asked: $0 "$@"\\n' > ${path} && chmod 755 ${path}`
+  for (const name of ['mcp-gateway', 'devcontainer']) {
+    const recipe = Template().fromBaseImage().runCmd([told('/opt/it'), told('/prepare-exec.sh')], { user: 'root' })
+    await Template.build(recipe.runCmd(`ln -s /opt/it /usr/local/bin/${name}`, { user: 'root' }), name)
+  }
+  const servers = await build(Template().fromTemplate('mcp-gateway').addMcpServer(['time', 'exa']))
+  assert.match(servers, /asked: .*mcp-gateway pull time exa/)
+  const recipe = Template().fromTemplate('devcontainer').betaDevContainerPrebuild('/work')
+  assert.match(await build(recipe.betaSetDevContainerStart('/work')), /devcontainer build --workspace-folder \/work/)
+})
+
 test('packages of the system come from the archives that apt is told', async () => {
   const control = 'Package: c6-hello\nVersion: 1\nArchitecture: all\nMaintainer: nobody\nDescription: made for a test\n'
   writeFileSync('control', control)

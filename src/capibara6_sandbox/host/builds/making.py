@@ -27,7 +27,7 @@ from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.programs import ProgramFailedError
 from capibara6_sandbox.host.startup import start_up
 from capibara6_sandbox.isolation.limits import MIB, Limits
-from capibara6_sandbox.templates.catalog import TEMPLATES, Startup
+from capibara6_sandbox.templates.catalog import TEMPLATES, Startup, absence
 
 FINALIZE_STEP: Final = "finalize"
 _FILELESS: Final = ("ENV", "ARG")
@@ -99,7 +99,7 @@ class Making:
         name = parse_name(text)
         template = self._tools.library.find(name.alias)
         if template is None:
-            raise BuildError(f"template '{text}' not found", BASE_STEP)
+            raise BuildError(absence(name.alias) or f"template '{text}' not found", BASE_STEP)
         base = self._tools.library.ready_build(template, name)
         if base is None:
             text = "error getting base template, you may need to rebuild it first"
