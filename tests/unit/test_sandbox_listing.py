@@ -19,6 +19,7 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True)
 class Named:
     name: str = "base"
+    alias: str = ""
 
 
 @dataclass(frozen=True)

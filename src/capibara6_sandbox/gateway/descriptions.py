@@ -18,7 +18,7 @@ def handle(sandbox: Sandbox, domain: str) -> dict[str, Any]:
     return {
         "sandboxID": sandbox.id,
         "templateID": sandbox.template.name,
-        "alias": sandbox.template.name,
+        "alias": sandbox.template.called,
         "clientID": _CLIENT_ID,
         "envdVersion": ENVD_VERSION,
         "envdAccessToken": sandbox.envd_access_token or None,
@@ -33,7 +33,7 @@ def describe(sandbox: Sandbox) -> dict[str, Any]:
     return {
         "sandboxID": sandbox.id,
         "templateID": sandbox.template.name,
-        "alias": sandbox.template.name,
+        "alias": sandbox.template.called,
         "clientID": _CLIENT_ID,
         "startedAt": timestamp(sandbox.started_at),
         "endAt": timestamp(sandbox.ends_at),

@@ -137,7 +137,8 @@ def cut_page(
 
 
 def _matches(sandbox: Sandbox, page: Page) -> bool:
-    if page.template and sandbox.template.name != page.template:
+    template = sandbox.template
+    if page.template and page.template not in (template.name, template.alias):
         return False
     if page.started_after is not None and sandbox.started_at < page.started_after:
         return False

@@ -135,7 +135,7 @@ class Copies:
             name = record.template.environment
             raise NotFoundError(f"Snapshot '{text}' needs the template '{name}', which is gone.")
         made = record.template.template(environment)
-        template = replace(made, name=record.name or record.id, layers=record.layers)
+        template = replace(made, name=record.name or record.id, layers=record.layers, alias="")
         return Origin(template, record.env, record.id)
 
     async def start(self, origin: Origin, request: Request) -> Sandbox:

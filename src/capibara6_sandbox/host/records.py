@@ -39,6 +39,7 @@ class TemplateRecord(BaseModel):
     startup: Startup | None = None
     env: tuple[tuple[str, str], ...] = ()
     isolation: str = ""
+    alias: str = ""
 
     def template(self, environment: Environment) -> Template:
         """Return the template again, made of `environment`, which bears the recorded name."""
@@ -53,6 +54,7 @@ class TemplateRecord(BaseModel):
             self.startup,
             self.env,
             self.isolation,
+            self.alias,
         )
 
     @classmethod
@@ -69,6 +71,7 @@ class TemplateRecord(BaseModel):
             startup=template.startup,
             env=template.env,
             isolation=template.isolation,
+            alias=template.alias,
         )
 
 

@@ -57,6 +57,12 @@ class Template:
     startup: Startup | None = None
     env: tuple[tuple[str, str], ...] = ()  # variables, below what a client sets
     isolation: str = ""  # name of a container runtime; "": whatever the server is set to
+    alias: str = ""  # what clients call it, where its name is an id
+
+    @property
+    def called(self) -> str:
+        """What clients call it."""
+        return self.alias or self.name
 
 
 BASE: Final = Environment("base", "base.txt")

@@ -270,6 +270,7 @@ class Workshop:
             workdir=build.context.workdir,
             startup=startup_of(build),
             env=tuple(build.context.env.items()),
+            alias=template.alias,
         )
 
     def note_use(self, template_id: str) -> None:
