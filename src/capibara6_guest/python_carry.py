@@ -2,7 +2,8 @@
 
 The agent's request comes with descriptors: a door, and the copy's kernel socket, standard output,
 standard error and report. Through the door come the other sandbox's namespaces (user first), once
-they are there; if it closes before, nothing comes of the copy. The copy says on the report what it
+they are there, and a stand-in: a socket whose other end is closed; if the door closes before,
+nothing comes of the copy. The copy says on the report what it
 could not take along, and goes on once the server has checked it. Whatever a hostile program makes
 of this, it can do no more than the seccomp filter's listener and that check allow.
 """
@@ -18,6 +19,7 @@ import signal
 import socket
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +33,8 @@ _COPIED_BYTES_MAX: Final = 64 * 1024 * 1024  # of a file that has no name any mo
 _NOTES_MAX: Final = 20
 _HOME: Final = "/home/user"
 _SHARED_MAPPING: Final = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) (r..s)", re.MULTILINE)
-_MAP_SHARED, _MAP_FIXED, _MAP_ANONYMOUS = 0x01, 0x10, 0x20
+_MAP_SHARED, _MAP_PRIVATE, _MAP_FIXED, _MAP_ANONYMOUS = 0x01, 0x02, 0x10, 0x20
+_SHM: Final = "/dev/shm"  # noqa: S108 - this sandbox's
 
 Enter = Callable[[list[int]], None]
 
@@ -74,7 +77,7 @@ def carry(fds: list[int], own: int, enter: Enter, *, tasks: bool) -> int:
 def _become_copy(fds: list[int], own: int, enter: Enter, notes: list[str]) -> int:
     door, kernel, out, err, report = fds
     cwd, files, mappings = os.getcwd(), _open_files(keep=set(fds) | {0, 1, 2}), _shared_mappings()
-    namespaces = _await_namespaces(door)
+    *namespaces, stand_in = _await_namespaces(door)
     enter(namespaces)
     if os.fork():
         os._exit(0)  # only a child is born into the other PID namespace
@@ -84,8 +87,8 @@ def _become_copy(fds: list[int], own: int, enter: Enter, notes: list[str]) -> in
     os.dup2(err, 2)
     for fd in (*namespaces, out, err):
         os.close(fd)
-    notes += _separate_files(files, own)
-    _separate_mappings(mappings)
+    notes += _separate_files(files, own, stand_in)
+    notes += _separate_mappings(mappings)
     notes += _change_directory(cwd)
     _renew()
     with socket.socket(fileno=report) as server:
@@ -97,10 +100,10 @@ def _become_copy(fds: list[int], own: int, enter: Enter, notes: list[str]) -> in
 
 def _await_namespaces(door: int) -> list[int]:
     with socket.socket(fileno=door) as server:
-        _, namespaces, _, _ = socket.recv_fds(server, 1, NAMESPACES)
-    if len(namespaces) != NAMESPACES:
+        _, received, _, _ = socket.recv_fds(server, 1, NAMESPACES + 1)
+    if len(received) != NAMESPACES + 1:
         os._exit(1)  # there is no other sandbox
-    return namespaces
+    return received
 
 
 def _lost_threads(*, tasks: bool) -> list[str]:
@@ -129,27 +132,25 @@ def _open_files(keep: set[int]) -> list[_File]:
     return files
 
 
-def _separate_files(files: list[_File], own: int) -> list[str]:
+def _separate_files(files: list[_File], own: int, stand_in: int) -> list[str]:
     """Give every open file of the origin's its like here, under the same number.
 
-    What has none becomes a socket whose other end is closed: numbers that Python objects hold must
-    not come to mean something else.
+    What has none becomes the stand-in: numbers that Python objects hold must not come to mean
+    something else.
     """
-    ours, theirs = socket.socketpair()
-    theirs.close()
     notes = []
     silent = {*_stand_ins, os.readlink(f"/proc/self/fd/{own}")}
-    _stand_ins.add(os.readlink(f"/proc/self/fd/{ours.fileno()}"))
-    with ours:
-        for file in files:
-            fd = _reopen(file)
-            if fd is None:
-                os.dup2(ours.fileno(), file.fd, inheritable=False)
-                if file.path not in silent and "anon_inode" not in file.path:
-                    notes.append(f"open: {file.path[:200]}")
-            else:
-                os.dup2(fd, file.fd, inheritable=False)
-                os.close(fd)
+    _stand_ins.add(os.readlink(f"/proc/self/fd/{stand_in}"))
+    for file in files:
+        fd = _reopen(file)
+        if fd is None:
+            os.dup2(stand_in, file.fd, inheritable=False)
+            if file.path not in silent and "anon_inode" not in file.path:
+                notes.append(f"open: {file.path[:200]}")
+        else:
+            os.dup2(fd, file.fd, inheritable=False)
+            os.close(fd)
+    os.close(stand_in)
     return notes
 
 
@@ -175,9 +176,9 @@ def _copy_of(fd: int) -> int | None:
     size = os.fstat(fd).st_size
     if size > _COPIED_BYTES_MAX:
         return None
-    copy = os.memfd_create("carried", os.MFD_CLOEXEC)
-    os.write(copy, os.pread(fd, size, 0))
-    return copy
+    with tempfile.TemporaryFile(buffering=0) as copy:  # of this sandbox, which the server can see
+        copy.write(os.pread(fd, size, 0))
+        return os.dup(copy.fileno())
 
 
 def _shared_mappings() -> list[tuple[int, int, str]]:
@@ -189,20 +190,31 @@ def _shared_mappings() -> list[tuple[int, int, str]]:
     return found
 
 
-def _separate_mappings(mappings: list[tuple[int, int, str]]) -> None:
-    """Replace shared mappings by copies that only this process and its children share."""
+def _separate_mappings(mappings: list[tuple[int, int, str]]) -> list[str]:
+    """Replace shared mappings by copies that only this process and its children share.
+
+    They lie in this sandbox's /dev/shm; what has no room there becomes this process's own.
+    """
+    notes = []
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
     for start, length, permissions in mappings:
         content = ctypes.string_at(start, length)
-        flags = _MAP_SHARED | _MAP_FIXED | _MAP_ANONYMOUS
-        if libc.mmap(start, length, 3, flags, -1, 0) != start:
-            raise OSError(ctypes.get_errno(), "a shared mapping could not be separated")
+        with tempfile.TemporaryFile(dir=_SHM, buffering=0) as room:
+            flags, fd = _MAP_SHARED | _MAP_FIXED, room.fileno()
+            try:
+                os.posix_fallocate(fd, 0, length)
+            except OSError:
+                flags, fd = _MAP_PRIVATE | _MAP_FIXED | _MAP_ANONYMOUS, -1
+                notes.append(f"shared memory: {length:,} bytes are no longer shared")
+            if libc.mmap(start, length, 3, flags, fd, 0) != start:
+                raise OSError(ctypes.get_errno(), "a shared mapping could not be separated")
         ctypes.memmove(start, content, length)
         wanted = sum(bit for bit, mark in ((1, "r"), (2, "w"), (4, "x")) if mark in permissions)
         if libc.mprotect(ctypes.c_void_p(start), ctypes.c_size_t(length), wanted) != 0:
             raise OSError(ctypes.get_errno(), "a shared mapping could not be protected again")
+    return notes
 
 
 def _change_directory(cwd: str) -> list[str]:

@@ -136,6 +136,39 @@ json.dumps = lambda value: "[" * 60_000 if "notes" in value else honest(value)
 SILENT = "kernel_class._fork = lambda self: time.sleep(3600)"
 LATE = "os.register_at_fork(after_in_child=lambda: time.sleep(14))"
 
+# It keeps what leads to its origin, or to whoever else was forked from that.
+KEEPS = """
+import mmap
+carry._separate_files = lambda files, own, stand_in: []
+"""
+KEEPS_FOLDER = KEEPS + "kept = os.open('/', os.O_RDONLY)"
+KEEPS_FOLDER_BY_PATH = KEEPS + "kept = os.open('/home', os.O_PATH)"
+KEEPS_FILE = KEEPS + "kept = os.open('/tmp/kept', os.O_RDWR | os.O_CREAT)"
+KEEPS_PIPE = KEEPS + "kept = os.pipe()"
+KEEPS_SOCKETS = KEEPS + "kept = socket.socketpair()"
+KEEPS_MEMFD = KEEPS + "kept = os.memfd_create('kept')"
+KEEPS_PROCESS = KEEPS + "kept = os.pidfd_open(1)"
+KEEPS_DIRECTORY = """
+kept = os.open('/tmp', os.O_RDONLY)
+def stay(cwd):
+    os.fchdir(kept)
+    return []
+plain = carry._separate_files
+carry._separate_files = lambda files, own, stand_in: (
+    plain([f for f in files if f.fd != kept], own, stand_in))
+carry._change_directory = lambda cwd: (stay(cwd), os.close(kept))[0]
+"""
+KEEPS_MEMORY = """
+import mmap
+kept = mmap.mmap(-1, 4096)
+carry._separate_mappings = lambda mappings: []
+"""
+KEEPS_SYSTEM_V = """
+libc.shmat.restype = ctypes.c_void_p
+kept = libc.shmat(libc.shmget(0, 4096, 0o1600), None, 0)
+carry._separate_mappings = lambda mappings: []
+"""
+
 REFUSED = {
     "takes what it is not given": GREEDY_INSIDE,
     "keeps its rights": KEEPS_RIGHTS,
@@ -143,6 +176,18 @@ REFUSED = {
     "stays": STAYS,
     "goes in half": HALF,
     "calls too often": MORE_CALLS,
+}
+KEPT = {
+    "a folder": KEEPS_FOLDER,
+    "a folder by its path": KEEPS_FOLDER_BY_PATH,
+    "a file": KEEPS_FILE,
+    "a pipe": KEEPS_PIPE,
+    "sockets": KEEPS_SOCKETS,
+    "a file in memory": KEEPS_MEMFD,
+    "a process": KEEPS_PROCESS,
+    "its directory": KEEPS_DIRECTORY,
+    "shared memory": KEEPS_MEMORY,
+    "System V memory": KEEPS_SYSTEM_V,
 }
 BROKEN = {
     "os.fork lies": LYING_FORK,
@@ -237,6 +282,16 @@ def test_what_does_not_go_where_it_is_told_is_ended(origin: Sandbox, attack: str
     with _fork(origin) as fork:
         _assert_fresh(fork)
         _assert_harmless(fork)
+
+
+@pytest.mark.threat("T-FORK-5")
+@pytest.mark.parametrize("attack", KEPT.values(), ids=KEPT)
+def test_what_keeps_a_way_to_its_origin_is_ended(origin: Sandbox, attack: str) -> None:
+    _prepare(origin, attack)
+    with _fork(origin) as fork:
+        told = "".join(fork.run_code("globals().get('x')").logs.stderr)
+        assert "holds on to what is not its sandbox's" in told
+        assert fork.run_code("globals().get('x')").text is None
 
 
 @pytest.mark.threat("T-FORK-1")

@@ -21,6 +21,7 @@ from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.hosted_kernel import HostedKernel
 from capibara6_sandbox.host.kernel_checks import check_arrival, receive_report
 from capibara6_sandbox.host.kernel_gate import ForkOrder
+from capibara6_sandbox.host.kernel_holdings import check_holdings, identity
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.sandbox import Sandbox
 
@@ -175,6 +176,12 @@ class _Traveller:
         self._outputs = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
         for fd in (*self._outputs[0], *self._outputs[1]):
             stack.callback(os.close, fd)
+        # What stands in for descriptors that cannot be taken along: a socket whose end is closed.
+        closed, self._stand_in = _pair(stack, socket.SOCK_STREAM)
+        closed.close()
+        ours = (self._theirs, self._reporter, self._stand_in)
+        fds = [*(end.fileno() for end in ours), self._outputs[0][1], self._outputs[1][1]]
+        self._made = frozenset(identity(fd) for fd in fds)
         self._ordered: asyncio.Task[str] | None = None
 
     def order(self, source: Machine) -> "asyncio.Task[str]":
@@ -205,7 +212,7 @@ class _Traveller:
             raise StartError("The fork's namespaces are not there.")
         kernel.gate.order = order = ForkOrder(kernel.pid, fork.cgroup.move)
         try:
-            socket.send_fds(self._door, [b"1"], fork.namespaces)
+            socket.send_fds(self._door, [b"1"], [*fork.namespaces, self._stand_in.fileno()])
             pid, said = await self._reported()
         finally:
             kernel.gate.order = None
@@ -214,6 +221,7 @@ class _Traveller:
             self._context_id, HostedKernel(os.pidfd_open(pid), kernel.gate, kernel.cwd)
         )
         await check_arrival(fork, pid, order.sent)
+        check_holdings(pid, self._made)
         self._report.send(b"1")
         lost += _said(said)
         reading = [self._channel.fileno(), self._outputs[0][0], self._outputs[1][0]]
