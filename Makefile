@@ -8,6 +8,9 @@ export UV_SYSTEM_CERTS ?= 1
 UV := $(BIN)/python -m uv
 QUESTION ?= Which species cause the highest total cost?
 SOAK_S ?= 600
+LOAD_S ?= 1800
+KILLS ?= 3000
+PLATFORM_KILLS ?= 100
 E2B ?= ../e2b-dev
 DATA ?= examples/birdstrikes/birdstrikes.csv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
@@ -46,8 +49,11 @@ suites: $(VENV)/dev.stamp ## Run E2B's own test suites, from clones of its repos
 	@$(BIN)/python -m capibara6_sandbox build > $(VENV)/templates.tsv
 	$(BIN)/python scripts/e2b_suites.py "$(E2B)" --record
 
-soak: $(VENV)/dev.stamp ## Use 50 sandboxes at once for ten minutes, and check that nothing is lost, leaks or grows
+soak: $(VENV)/dev.stamp ## Load for half an hour, 50 sandboxes for ten minutes, thousands of kills: nothing lost or left
+	$(BIN)/python bench/load.py --clients 8 --seconds $(LOAD_S)
 	$(BIN)/python bench/soak.py --seconds $(SOAK_S)
+	$(BIN)/python bench/kills.py --kills $(KILLS)
+	$(BIN)/python bench/platform_kills.py --kills $(PLATFORM_KILLS)
 
 extras: ## Install what optional features and their tests need (Debian and Ubuntu; asks for root)
 	@sh scripts/extras.sh

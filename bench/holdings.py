@@ -93,7 +93,10 @@ def _files(folder: Path) -> int:
 
 
 def _lines(file: str) -> int:
-    return len(Path(file).read_text().splitlines())
+    try:
+        return len(Path(file).read_text().splitlines())
+    except OSError:  # it has ended, or is about to
+        return 0
 
 
 def _resident_mb(pid: int) -> float:

@@ -142,6 +142,7 @@ class Clients:
             mounts = {MOUNT: self.volume}
             with Sandbox.create(template, volume_mounts=mounts, **self.server.sdk) as sandbox:
                 sandbox.files.write(KEPT_FILE, "once")
+                sandbox.commands.run(f"echo once >> {MOUNT}/log")
 
     def verify(self) -> None:
         """After a restart: see that all that was promised is there, and can be used."""

@@ -61,4 +61,6 @@ class Ledger:
             told = set(self.acknowledged)
         happened = Counter(effects.read_text().split()) if effects.exists() else Counter()
         lost = sorted(told - set(happened))
-        return lost, sorted(nonce for nonce, times in happened.items() if times > 1)
+        return lost, sorted(
+            nonce for nonce, times in happened.items() if times > 1 and nonce != "once"
+        )

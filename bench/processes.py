@@ -7,11 +7,18 @@ def descendants(pid: int) -> list[int]:
     """Return the ids of all processes below `pid`."""
     found, todo = [], [pid]
     while todo:
-        for path in Path(f"/proc/{todo.pop()}/task").glob("*/children"):
+        for path in _threads(todo.pop()):
             below = [int(child) for child in _read(path).split()]
             found += below
             todo += below
     return found
+
+
+def _threads(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").glob("*/children"))
+    except OSError:  # it has ended meanwhile
+        return []
 
 
 def command_name(pid: int) -> str:

@@ -60,12 +60,12 @@ def main() -> None:
         Sandbox.create(
             arguments.template, **server.sdk
         ).kill()  # what only the first one needs is there from now on
-        before = _settled(server.pid)
+        before = settled(server.pid)
         # In a process of its own, whose end closes the connections that the SDK keeps.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as clients:
             tally, memory = clients.submit(_soaked, server, arguments).result()
-        after = _settled(server.pid, wanted=before)
-    faults = [*tally.lost, *_leaks(before, after)]
+        after = settled(server.pid, wanted=before)
+    faults = [*tally.lost, *leaks(before, after)]
     for name in memory.samples_mb:
         growth = memory.growth_mb_per_minute(name)
         if arguments.seconds >= JUDGED_FROM_S and growth > GROWTH_MB_PER_MINUTE_MAX:
@@ -129,7 +129,7 @@ async def _soak(server: Server, arguments: argparse.Namespace) -> tuple[Tally, M
     return tally, memory
 
 
-def _settled(pid: int, wanted: Holdings | None = None) -> Holdings:
+def settled(pid: int, wanted: Holdings | None = None) -> Holdings:
     """Count when nothing changes any more: the pool is full again, what ended is cleared away."""
     until = time.monotonic() + SETTLE_S_MAX
     found = Holdings.of(pid)
@@ -141,7 +141,7 @@ def _settled(pid: int, wanted: Holdings | None = None) -> Holdings:
     return found
 
 
-def _leaks(before: Holdings, after: Holdings) -> list[str]:
+def leaks(before: Holdings, after: Holdings) -> list[str]:
     earlier, later = asdict(before), asdict(after)
     return [
         f"{name}: {earlier[name]} before, {later[name]} after"

@@ -137,17 +137,20 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
         secured = _secured(arguments)
     except (CertificateError, OSError) as cause:
         _fail(f"HTTPS cannot be served: {cause}")
-    keeper = Keeper(
-        KeeperSettings(
-            data=arguments.data or data_folder(),
-            sandboxes_max=arguments.max_sandboxes,
-            pool_size=arguments.pool,
-            network=_network(arguments, secured),
-            stems_bytes_max=arguments.snapshot_memory,
-            builds=_builds(arguments),
-            isolations=_isolations(arguments),
+    try:
+        keeper = Keeper(
+            KeeperSettings(
+                data=arguments.data or data_folder(),
+                sandboxes_max=arguments.max_sandboxes,
+                pool_size=arguments.pool,
+                network=_network(arguments, secured),
+                stems_bytes_max=arguments.snapshot_memory,
+                builds=_builds(arguments),
+                isolations=_isolations(arguments),
+            )
         )
-    )
+    except OSError as cause:
+        _fail_to_start(cause)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -165,11 +168,15 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
             _announce(f"http://{host}:{port}", key, secured, keeper.degraded, arguments.state)
             await _wait_for_end(keeper, stop, arguments.idle_timeout)
     except (TemplateBuildError, ZygoteError, OSError) as cause:
-        _fail(f"The sandbox server cannot start: {cause}\nRun `capibara6 doctor` for what to do.")
+        _fail_to_start(cause)
     finally:
         await keeper.stop()
         if arguments.state is not None:
             arguments.state.unlink(missing_ok=True)
+
+
+def _fail_to_start(cause: Exception) -> NoReturn:
+    _fail(f"The sandbox server cannot start: {cause}\nRun `capibara6 doctor` for what to do.")
 
 
 @dataclass(frozen=True, slots=True)

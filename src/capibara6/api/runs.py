@@ -45,7 +45,7 @@ async def execute(body: ExecuteBody, request: Request, parts: Parts) -> Response
         return EventStream(events, run_id)
     outcome = await _to_the_end(events, request)
     return _refusal(outcome) or JSONResponse(
-        program_view(run_id, outcome, recorded=not parts.store.events.waits(run_id))
+        program_view(run_id, outcome, recorded=parts.store.events.recorded(run_id))
     )
 
 
@@ -87,7 +87,7 @@ async def query(body: QueryBody, request: Request, parts: Parts) -> Response:
         return EventStream(events, asked.id)
     outcome = await _to_the_end(events, request)
     return _refusal(outcome) or JSONResponse(
-        question_view(outcome, recorded=not parts.store.events.waits(asked.id))
+        question_view(outcome, recorded=parts.store.events.recorded(asked.id))
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.engine import URL, make_url
@@ -17,6 +17,7 @@ from capibara6.store.migrations import HEAD
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _MIGRATION_LOCK = 0x6361706962617261  # "capibara": PostgreSQL's advisory lock during migrations
 _SETTING = "CAPIBARA6_DATABASE_URL"
+BUSY_TIMEOUT_S: Final = 30.0  # that a write waits for another process
 
 
 class Database:
@@ -24,6 +25,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, home: Path) -> None:
         self._engine = engine
+        self._file: tuple[Path, int] | None = None  # SQLite's, by its number too
         self.home = home
         self.blobs = Blobs(home / "files")
 
@@ -45,6 +47,8 @@ class Database:
         database = cls(_engine(address), home)
         try:
             await database._migrate(address)
+            if address.get_backend_name() == "sqlite":
+                database._know_file(Path(address.database or ""))
         except (DBAPIError, OSError) as cause:
             await database.close()
             raise _unusable(address, cause) from None
@@ -65,13 +69,30 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection for one transaction, committed when the block ends well."""
+        """Yield a connection for one transaction, committed when the block ends well.
+
+        Raises:
+            FileNotFoundError: the file of the database was removed or replaced.
+        """
+        self._check_file()
         # SQLite fails at once when a transaction that began by reading wants to write while
         # another writes; one that says so from the start waits.
         async with self._engine.connect() as connection:
             await connection.execution_options(capibara_writes=True)
             async with connection.begin():
                 yield connection
+
+    def _know_file(self, path: Path) -> None:
+        self._file = path, path.stat().st_ino
+
+    def _check_file(self) -> None:
+        """See that what is written can be found again: SQLite writes on into a removed file."""
+        if self._file is None:
+            return
+        path, number = self._file
+        if not path.exists() or path.stat().st_ino != number:
+            text = f"the database {path} was removed or replaced; start the platform anew"
+            raise FileNotFoundError(text)
 
     async def _migrate(self, address: URL) -> None:
         async with self._engine.connect() as connection:
@@ -86,7 +107,7 @@ class Database:
 def _engine(address: URL) -> AsyncEngine:
     if address.get_backend_name() == "postgresql":
         return create_async_engine(address, pool_pre_ping=True)
-    engine = create_async_engine(address, connect_args={"timeout": 30})
+    engine = create_async_engine(address, connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from capibara6.domain.events import (
@@ -24,13 +25,13 @@ from capibara6.domain.events import (
     RunStarted,
 )
 from capibara6.domain.programs import Program
+from capibara6.store import projections
 from capibara6.store.codec import event_to_dict
 from capibara6.store.database import Database
 from capibara6.store.executions import artefact_rows, execution_row, insert_execution
 from capibara6.store.in_progress import InProgress
 from capibara6.store.states import AttemptState, RunState, check_step
-from capibara6.store.tables import events, runs
-from capibara6.store.texts import storable, storable_name
+from capibara6.store.tables import events
 
 PENDING_MAX = 100  # streamed pieces kept back, so that each is not a transaction of its own
 
@@ -99,6 +100,7 @@ class EventStore:
         self._in_progress = in_progress
         self._clock = clock
         self._runs: dict[str, _Run] = {}
+        self._stored: deque[str] = deque(maxlen=LATE_MAX)  # the newest that ended
         self._late: dict[str, _Run] = {}  # that ended, and could not be stored yet
 
     async def handle(self, event: Event) -> None:
@@ -107,7 +109,7 @@ class EventStore:
         Raises:
             ValueError: an event that cannot follow those before it: see `states`.
             TypeError: the event holds something that is not data.
-            OSError: the disk refused to note the run, or to take a large value.
+            OSError: the disk refused to take a large value.
             SQLAlchemyError: the database failed.
         """
         run = self._run(event)
@@ -125,9 +127,9 @@ class EventStore:
                 self._end(event.run_id)
         await self._catch_up()
 
-    def waits(self, run_id: str) -> bool:
-        """Whether something of a run could not be stored yet."""
-        return run_id in self._late or run_id in self._runs
+    def recorded(self, run_id: str) -> bool:
+        """Whether a run that has just ended is stored, to its end."""
+        return run_id in self._stored
 
     async def close(self) -> None:
         """Store what still waits, of runs that did not finish too."""
@@ -146,15 +148,26 @@ class EventStore:
         if run is None:
             if not isinstance(event, RunStarted):
                 raise ValueError(f"{type(event).__name__} of run {event.run_id!r}, never started")
-            self._in_progress.begin(event.run_id)
+            self._begin(event.run_id)
             run = self._runs[event.run_id] = _Run()
         return run
+
+    def _begin(self, run_id: str) -> None:
+        try:
+            self._in_progress.begin(run_id)
+        except OSError as cause:  # if this platform is killed, nobody says that the run was cut
+            _log.error("run_not_noted", run_id=run_id, cause=str(cause))
+
+    def _finish(self, run_id: str) -> None:
+        """Remember that a run is stored to its end."""
+        self._in_progress.end(run_id)
+        self._stored.append(run_id)
 
     def _end(self, run_id: str) -> None:
         """Let go of a run that has ended; keep what of it the database did not take."""
         run = self._runs.pop(run_id)
         if not run.pending:
-            self._in_progress.end(run_id)
+            self._finish(run_id)
             return
         self._late[run_id] = run
         while len(self._late) > LATE_MAX:
@@ -167,7 +180,7 @@ class EventStore:
         for run_id, run in list(self._late.items()):
             await self._flush(run)
             self._late.pop(run_id, None)
-            self._in_progress.end(run_id)
+            self._finish(run_id)
 
     def _row(self, event: Event, seq: int, at: datetime) -> dict[str, Any]:
         payload = json.dumps(event_to_dict(event, self._database.blobs.put), allow_nan=False)
@@ -189,7 +202,7 @@ class EventStore:
     async def _store(self, connection: AsyncConnection, run: _Run, batch: list[_Pending]) -> None:
         for item in batch:
             if isinstance(item.event, RunStarted):  # the others' rows refer to this one
-                await _run_started(connection, item.event, item.at)
+                await projections.run_started(connection, item.event, item.at)
         if batch:
             await connection.execute(insert(events), [item.row for item in batch])
         for item in batch:
@@ -199,15 +212,15 @@ class EventStore:
         self, connection: AsyncConnection, run: _Run, event: Event, at: datetime
     ) -> None:
         if isinstance(event, Routed):
-            await _routed(connection, event)
+            await projections.routed(connection, event)
         elif isinstance(event, ProgramWritten):
-            await _written(connection, event)
+            await projections.written(connection, event)
         elif isinstance(event, ExecutionStarted):
             run.started[event.attempt] = at
         elif isinstance(event, ExecutionFinished):
             await self._executed(connection, run, event, at)
         elif isinstance(event, RunFinished):
-            await _run_finished(connection, event, at)
+            await projections.run_finished(connection, event, at)
 
     async def _executed(
         self, connection: AsyncConnection, run: _Run, event: ExecutionFinished, at: datetime
@@ -244,53 +257,3 @@ async def _not_stored(connection: AsyncConnection, batch: list[_Pending]) -> lis
         select(func.max(events.c.seq)).where(events.c.run_id == run_id)
     )
     return batch if newest is None else [item for item in batch if item.row["seq"] > newest]
-
-
-async def _run_started(connection: AsyncConnection, event: RunStarted, at: datetime) -> None:
-    question = storable(event.request.question)
-    row = {"id": event.run_id, "question": question, "started_at": at}
-    await connection.execute(insert(runs), row)
-
-
-async def _routed(connection: AsyncConnection, event: Routed) -> None:
-    route = event.route
-    await connection.execute(
-        update(runs)
-        .where(runs.c.id == event.run_id)
-        .values(
-            task=storable_name(route.task),
-            template=storable_name(route.template),
-            tier=storable_name(route.tier),
-            language=route.language,
-            confidence=route.confidence,
-        )
-    )
-
-
-async def _written(connection: AsyncConnection, event: ProgramWritten) -> None:
-    program, column = event.program, runs.c
-    await connection.execute(
-        update(runs)
-        .where(column.id == event.run_id)
-        .values(
-            prompt_tokens=column.prompt_tokens + program.prompt_tokens,
-            completion_tokens=column.completion_tokens + program.completion_tokens,
-            cost_usd=column.cost_usd + program.cost_usd,
-        )
-    )
-
-
-async def _run_finished(connection: AsyncConnection, event: RunFinished, at: datetime) -> None:
-    await connection.execute(
-        update(runs)
-        .where(runs.c.id == event.run_id)
-        .values(
-            finished_at=at,
-            success=event.success,
-            answer=storable(event.answer),
-            attempts=event.attempts,
-            wall_s=event.wall_s,
-            error_code=event.error_code,
-            error=storable(event.error),
-        )
-    )

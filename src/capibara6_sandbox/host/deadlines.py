@@ -10,7 +10,7 @@ class Deadlines:
     """Timers of sandboxes, one each.
 
     Args:
-        expired: is called when a sandbox's `ends_at` has come.
+        expired: is called when a sandbox's time is over.
     """
 
     def __init__(self, expired: Callable[[Sandbox], None]) -> None:
@@ -18,14 +18,14 @@ class Deadlines:
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def set(self, sandbox: Sandbox) -> None:
-        """Call back at a sandbox's `ends_at` of now, and at no other moment."""
+        """Call back when a sandbox's time of now is over, and at no other moment."""
         self.cancel(sandbox)
         delay_s = max(0.0, sandbox.remaining_s)
         timer = asyncio.get_running_loop().call_later(delay_s, self._fire, sandbox)
         self._timers[sandbox.id] = timer
 
     def renew(self, sandbox: Sandbox) -> None:
-        """Take a new `ends_at` into account; what has no timer stands still."""
+        """Take a new end into account; what has no timer stands still."""
         if sandbox.id in self._timers:
             self.set(sandbox)
 
@@ -36,7 +36,7 @@ class Deadlines:
             timer.cancel()
 
     def _fire(self, sandbox: Sandbox) -> None:
-        if sandbox.remaining_s > 0:  # the clock was set, or the loop's is not quite as fast
+        if sandbox.remaining_s > 0:  # the loop's timers may be early by their resolution
             self.set(sandbox)
         else:
             self._expired(sandbox)

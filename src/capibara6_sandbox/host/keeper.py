@@ -28,9 +28,10 @@ from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.history import Sampler
 from capibara6_sandbox.host.isolations import Isolations
 from capibara6_sandbox.host.journal import Journal
-from capibara6_sandbox.host.lifecycle import Lifecycle, boot_id, unknown_sandbox
+from capibara6_sandbox.host.lifecycle import Lifecycle, unknown_sandbox
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.past_usage import PastUsage, Used
+from capibara6_sandbox.host.paused import boot_id
 from capibara6_sandbox.host.pool import Pool
 from capibara6_sandbox.host.programs import ProgramFailedError
 from capibara6_sandbox.host.records import Records, SandboxRecord, SnapshotRecord

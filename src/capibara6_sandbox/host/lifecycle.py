@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,8 +19,9 @@ from capibara6_sandbox.host import pausing
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.machine import Machine
+from capibara6_sandbox.host.paused import boot_id, describe
 from capibara6_sandbox.host.programs import ProgramFailedError
-from capibara6_sandbox.host.records import Records, SandboxRecord, TemplateRecord
+from capibara6_sandbox.host.records import Records, SandboxRecord
 from capibara6_sandbox.host.sandbox import Sandbox
 from capibara6_sandbox.host.shortages import shortage
 from capibara6_sandbox.host.startup import start_up
@@ -286,37 +286,6 @@ async def _start_up_again(sandbox: Sandbox, machine: Machine) -> None:
         raise StartError(f"The sandbox could not start: {cause}") from None
 
 
-def boot_id() -> str:
-    """Return the id of the machine's boot: what was not forced to the disk is of no other."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
 def unknown_sandbox(sandbox_id: str) -> NotFoundError:
     """Return the error for an id that no sandbox has, in E2B's words."""
     return NotFoundError(f"Sandbox \"{sandbox_id}\" doesn't exist or you don't have access to it")
-
-
-def describe(sandbox: Sandbox, layers: tuple[str, ...], unsettled: str = "") -> SandboxRecord:
-    """Return what has to be known to start a sandbox again."""
-    request = sandbox.request
-    return SandboxRecord(
-        id=sandbox.id,
-        template=TemplateRecord.of(sandbox.template),
-        layers=layers,
-        timeout_s=request.timeout_s,
-        metadata=dict(request.metadata),
-        env=sandbox.env,
-        allow_public_traffic=request.allow_public_traffic,
-        mask_request_host=request.mask_request_host,
-        https_ports=request.https_ports,
-        volumes=request.volumes,
-        policy=request.policy,
-        auto_pause=request.auto_pause,
-        auto_pause_memory=request.auto_pause_memory,
-        auto_resume=request.auto_resume,
-        envd_access_token=sandbox.envd_access_token,
-        traffic_access_token=sandbox.traffic_access_token,
-        started_at=sandbox.started_at,
-        ends_at=datetime.now(UTC),
-        unsettled=unsettled,
-    )

@@ -5,8 +5,10 @@ zygote costs nobody anything but the seconds until the next one has imported its
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -18,6 +20,8 @@ from capibara6_sandbox.host.zygotes import (
     start_nursery,
 )
 from capibara6_sandbox.templates.build import BuiltEnvironment
+
+_STARTS_MAX: Final = 2  # for whoever asks; the next one tries again
 
 _log = structlog.get_logger()
 
@@ -89,6 +93,9 @@ class Parents:
         async with self._turn:
             if self._closed:
                 raise StartError("The server is stopping.")
+            for _ in range(_STARTS_MAX - 1):
+                with contextlib.suppress(ZygoteError):  # it was killed while it started
+                    return await living()
             try:
                 return await living()
             except (ZygoteError, OSError) as cause:

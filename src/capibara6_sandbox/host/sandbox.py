@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import secrets
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -73,6 +74,7 @@ class Sandbox:
         self.saved: tuple[str, ...] = ()  # layers that it holds while it is paused
         self._machine: Machine | None = None
         self._parents = parents
+        self._ends_s = 0.0  # of the clock that nobody sets
         self.tunnels = Tunnels(self._open_socket)  # to its machine of now
         self.default_context_ids: dict[str, str] = {}  # by language
         self.history = History()  # of what it uses
@@ -360,9 +362,10 @@ class Sandbox:
 
     @property
     def remaining_s(self) -> float:
-        """Seconds until its end."""
-        return (self.ends_at - datetime.now(UTC)).total_seconds()
+        """Seconds until its end, whatever becomes of the machine's clock meanwhile."""
+        return self._ends_s - time.monotonic()
 
     def extend(self, timeout_s: float) -> None:
         """Set its end to `timeout_s` from now."""
-        self.ends_at = datetime.now(UTC) + timedelta(seconds=timeout_s)
+        self._ends_s = time.monotonic() + timeout_s
+        self.ends_at = datetime.now(UTC) + timedelta(seconds=timeout_s)  # for people

@@ -64,8 +64,15 @@ class ZygoteClient:
         """Wait for the zygote's first message.
 
         Raises:
-            ZygoteError: it could not start, with its reason.
+            ZygoteError: it could not start, with its reason; nothing is left of it.
         """
+        try:
+            return await self._first_message()
+        except BaseException:  # nobody else knows of it
+            await asyncio.shield(self.close())
+            raise
+
+    async def _first_message(self) -> Self:
         waiting = self._expect_reply()
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
