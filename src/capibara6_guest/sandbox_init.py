@@ -56,6 +56,9 @@ def run(fds: list[int], wall_in: Callable[[], int], rlimits: Sequence[tuple[int,
         control.send(json.dumps({"failed": str(cause)}).encode())
         os._exit(1)
     limit_spawned_to(tuple(fds[2:]), rlimits)
+    # The first process gets no signal from inside that it has no handler for, but asyncio would
+    # replace Python's own for SIGINT: root of the sandbox could end it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with asyncio.Runner(loop_factory=PausableLoop) as runner:
         runner.run(serve(socket.socket(fileno=fds[0]), control, Contexts(), layer))
     os._exit(0)
@@ -77,7 +80,6 @@ async def serve(
     listener.setblocking(False)
     control.setblocking(False)
     loop.add_signal_handler(signal.SIGCHLD, reap)
-    loop.add_signal_handler(signal.SIGTERM, gone.set)
     loop.add_reader(control, _take_order, control, contexts, gone, Programs())
     services = [asyncio.create_task(serve_health())]
     if os.getuid() == 0:  # of the sandbox; with a single id there is no other user to become

@@ -54,7 +54,7 @@ def attacker(sandbox_server: SandboxServer, tmp_path_factory: Any) -> Iterator[A
     decoys = Decoys(folder)
     secrets = {"environment of the server": CANARY, "key of the server": sandbox_server.key}
     provider = Provider(sandbox_server.sdk, secrets, sandbox_server.process.pid)
-    attack = Attack(provider, "base", decoys, Settings(()))
+    attack = Attack(provider, "base", decoys, Settings(()), programs())
     with asyncio.Runner() as runner:
         entered = attack.prepared()
         yield Attacker(runner.run(entered.__aenter__()), runner)

@@ -8,6 +8,7 @@ import pytest
 from capibara6_sandbox.attack.oracles import ORACLES
 from capibara6_sandbox.attack.output import Output
 from capibara6_sandbox.attack.programs import LANGUAGES, Program, programs
+from capibara6_sandbox.attack.questions import QUESTIONS
 
 THREATS = (Path(__file__).parents[2] / "docs/THREAT_MODEL.md").read_text()
 
@@ -19,9 +20,14 @@ def test_an_entry_is_whole(program: Program) -> None:
     assert program.rows
     assert set(program.rows) <= set(range(1, 70))
     assert f"| {program.promise} |" in THREATS
-    assert {oracle.partition(" ")[0] for oracle in program.oracles} <= set(ORACLES)
+    assert {oracle.partition(" ")[0] for oracle in program.oracles} <= set(ORACLES) | set(QUESTIONS)
     if program.language == "python":
         compile(program.code, program.id, "exec")
+
+
+def test_the_set_covers_the_list_it_was_made_from() -> None:
+    assert len(programs()) >= 100
+    assert {row for program in programs() for row in program.rows} == set(range(1, 70))
 
 
 def test_every_language_is_there() -> None:

@@ -108,7 +108,10 @@ def test_this_host_and_its_metadata_are_never_covered(mode: Mode, address: str) 
     assert not Reach(mode).covers(address)
 
 
-@pytest.mark.parametrize("address", ["10.1.2.3", "192.168.0.1", "172.31.0.1", "100.64.0.1"])
+@pytest.mark.parametrize(
+    "address",
+    ["10.1.2.3", "192.168.0.1", "172.31.0.1", "100.64.0.1", "192.0.0.192", "198.18.0.1"],
+)
 def test_private_networks_only_where_the_server_says_so(address: str) -> None:
     assert not Reach(Mode.PUBLIC).covers(address)
     assert Reach(Mode.ALL).covers(address)

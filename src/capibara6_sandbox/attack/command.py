@@ -38,6 +38,7 @@ class Wishes:
     only: tuple[str, ...] = ()  # ids of programs; none: all
     serve_arguments: tuple[str, ...] = ()
     seconds_max: float = ALL_S_MAX
+    grace_s: float = 5.0
     json: bool = False
 
 
@@ -60,7 +61,7 @@ def attack(wishes: Wishes) -> int:
 async def _attack(wishes: Wishes, chosen: Sequence[Program]) -> int:
     began_s = time.monotonic()
     verdicts: list[Verdict] = []
-    async with _scene(wishes) as ready:
+    async with _scene(wishes, chosen) as ready:
         async for verdict in run_all(ready, chosen, wishes.seconds_max):
             verdicts.append(verdict)
             if not wishes.json:
@@ -89,7 +90,7 @@ async def run_all(
 
 
 @contextlib.asynccontextmanager
-async def _scene(wishes: Wishes) -> AsyncIterator[Attack]:
+async def _scene(wishes: Wishes, chosen: Sequence[Program]) -> AsyncIterator[Attack]:
     with tempfile.TemporaryDirectory(prefix="c6-attack-") as name:
         folder = _opened(name)
         notify = _quiet if wishes.json else _progress
@@ -98,7 +99,7 @@ async def _scene(wishes: Wishes) -> AsyncIterator[Attack]:
             decoys = Decoys(folder)
             stack.callback(decoys.close)
             settings = Settings(tuple(wishes.data.glob("templates/*/rootfs/opt/venv/bin/python*")))
-            attack = Attack(provider, wishes.template, decoys, settings)
+            attack = Attack(provider, wishes.template, decoys, settings, chosen, wishes.grace_s)
             yield await stack.enter_async_context(attack.prepared())
 
 

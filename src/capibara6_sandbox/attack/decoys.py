@@ -35,6 +35,7 @@ class Decoys:
         self.loot.mkdir(mode=0o777)
         self.loot.chmod(0o777)
         self._identity = self._canary_identity()
+        self.addresses = _addresses()
         self._abstract = f"c6-abstract-{secrets.token_hex(8)}"
         self._sockets: dict[str, socket.socket] = {}
         self._victim = subprocess.Popen(  # noqa: S603 - a constant
@@ -74,7 +75,7 @@ class Decoys:
             "C6_PORT": str(self._sockets["tcp"].getsockname()[1]),
             "C6_UDP_PORT": str(self._sockets["udp"].getsockname()[1]),
             "C6_UNIX": str(self.folder / "socket"),
-            "C6_ADDRESSES": " ".join(_addresses()),
+            "C6_ADDRESSES": " ".join(self.addresses),
             "C6_VICTIM": str(self._victim.pid),
             "C6_ABSTRACT": self._abstract,
         }
@@ -91,7 +92,8 @@ class Decoys:
             found.append(f"a file appeared on this machine: {taken.name!r}")
             taken.unlink()
         for name, opened in self._sockets.items():
-            found += [f"the {name} socket of this machine was reached"] * _visits(opened)
+            if _visits(opened):
+                found.append(f"the {name} socket of this machine was reached")
         state = Path(f"/proc/{self._victim.pid}/stat").read_text().rpartition(")")[2].split()[0]
         if state != "S":
             found.append(f"a process of this machine was signalled (now {state})")
@@ -115,13 +117,16 @@ class Decoys:
 
 
 def _visits(opened: socket.socket) -> int:
+    """Return how many came since the last look, and let them go."""
+    found = 0
     with contextlib.suppress(BlockingIOError):
-        if opened.type == socket.SOCK_STREAM:
-            opened.accept()[0].close()
-        else:
-            opened.recv(1)
-        return 1
-    return 0
+        while found < _BACKLOG:
+            if opened.type == socket.SOCK_STREAM:
+                opened.accept()[0].close()
+            else:
+                opened.recv(1)
+            found += 1
+    return found
 
 
 def _addresses() -> list[str]:

@@ -29,7 +29,7 @@ class Insides:
     def find(cls, sandbox_id: str) -> "Insides | None":
         """Find a sandbox of this machine by the socket that its agent listens on."""
         agent = _holder(f"/{sandbox_id}.sock")
-        if agent is None or _read(_PROC / str(agent) / "comm").strip() != _AGENT:
+        if agent is None:
             return None
         folder = _PROC / str(agent)
         root = (folder / "root").stat()
@@ -101,25 +101,24 @@ def text(pid: int, name: str) -> str:
 
 def groups(sandbox_id: str) -> list[Path]:
     """Return the directories of a sandbox's cgroup."""
-    found = []
-    for hierarchy in Path("/sys/fs/cgroup").glob("*"):
-        if hierarchy.is_dir():
-            found += [*hierarchy.glob(f"{sandbox_id}*"), *hierarchy.glob(f"**/c6-*/{sandbox_id}*")]
-    return sorted(set(found))
+    walk = os.walk("/sys/fs/cgroup")  # past what others remove meanwhile
+    return sorted(
+        Path(path, name) for path, below, _ in walk for name in below if name.startswith(sandbox_id)
+    )
 
 
 def _holder(path_end: str) -> int | None:
-    """Return the process that holds the listening Unix socket at a path."""
+    """Return the agent that holds the listening Unix socket at a path."""
     found = re.search(rf"(\d+) \S+{re.escape(path_end)}$", _read(_PROC / "net/unix"), re.MULTILINE)
     if found is None:
         return None
     link = f"socket:[{found[1]}]"
-    holders = []
     for folder in _PROC.glob("[0-9]*"):
         with contextlib.suppress(*_GONE, PermissionError):
-            if any(_link(fd) == link for fd in (folder / "fd").iterdir()):
-                holders.append(int(folder.name))
-    return max(holders, default=None)
+            is_agent = _read(folder / "comm").strip() == _AGENT
+            if is_agent and any(_link(fd) == link for fd in (folder / "fd").iterdir()):
+                return int(folder.name)
+    return None
 
 
 def _link(path: Path) -> str:

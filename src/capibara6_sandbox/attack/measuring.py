@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from capibara6_sandbox.attack import insides
-from capibara6_sandbox.attack.oracles import Scene
+from capibara6_sandbox.attack.scene import Scene
 
 _PAUSE_S: Final = 0.25
 _MEASURED: Final = ("memory", "processes", "processor")

@@ -11,44 +11,20 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from capibara6_sandbox.attack import insides
-from capibara6_sandbox.attack.insides import Insides
-from capibara6_sandbox.attack.programs import Program
+from capibara6_sandbox.attack.reach import forbidden_connections, reachable
+from capibara6_sandbox.attack.scene import Scene
 from capibara6_sandbox.isolation.rootfs import USER_ID
 
+_ENDING: Final = 0x4  # a flag of what is on its way out
 _FAIR_POLICIES: Final = ("0", "3", "5")  # other, batch, idle
 _HARMLESS_DEVICES: Final = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)}
 _TERMINALS: Final = range(136, 144)
 _CPU_SLACK: Final = 1.6  # bursts are allowed, and the reading takes time
 _PROCESSES_SLACK: Final = 8
-
-
-@dataclass(slots=True)
-class Ceilings:
-    """What the sandbox's template allows, as the provider says; 0: it does not say."""
-
-    memory_bytes: int = 0
-    cpus: float = 0
-    disk_bytes: int = 0
-    inodes: int = 0
-
-
-@dataclass(slots=True)
-class Scene:
-    """What an oracle may look at."""
-
-    program: Program
-    insides: Insides
-    ceilings: Ceilings
-    cpu_s: float = 0.0  # that its group used while it was watched
-    watched_s: float = 0.0
-    memory_peak_bytes: int = 0
-    processes_peak: int = 0
-    notes: dict[str, str] = field(default_factory=dict)
 
 
 Oracle = Callable[[Scene, str], Iterator[str]]
@@ -133,6 +109,8 @@ def _gained(scene: Scene, name: str) -> Iterator[str]:
 
 
 def _uid_base(agent: int) -> int:
+    if insides.namespace(agent, "user") == insides.namespace(os.getpid(), "user"):
+        return 0
     inside, outside, count = insides.text(agent, "uid_map").split()[:3]
     single = count == "1"
     return int(outside) - int(inside) if not single else os.getuid() - USER_ID
@@ -244,15 +222,18 @@ def _keys(scene: Scene, _: str) -> Iterator[str]:
             yield f"user {uid} of the sandbox holds keys of the kernel: {counts.split()[1]}"
 
 
-def _elsewhere(_: Scene, __: str) -> Iterator[str]:
-    """Judged by the runner, which asks the server for it."""
-    yield from ()
+def _egress(scene: Scene, _: str) -> Iterator[str]:
+    yield from forbidden_connections(scene.server_pid, scene.insides)
+
+
+def _listens(scene: Scene, port: str) -> Iterator[str]:
+    yield from reachable(int(port), scene.addresses)
 
 
 def _agent(scene: Scene, _: str) -> Iterator[str]:
     """The agent was ended or stopped by a program."""
     fields = _stat(scene.insides.agent)
-    if not fields:
+    if not fields or int(fields[6]) & _ENDING:
         yield "the agent was ended"
     elif fields[0] in ("T", "t"):
         yield "the agent was stopped"
@@ -260,15 +241,15 @@ def _agent(scene: Scene, _: str) -> Iterator[str]:
 
 ORACLES: Final[dict[str, Oracle]] = {
     "agent": _agent,
-    "answers": _elsewhere,
     "descriptor": _descriptor,
     "device": _device,
     "disk": _disk,
-    "fresh": _elsewhere,
+    "egress": _egress,
     "gained": _gained,
     "inodes": _inodes,
     "keys": _keys,
     "limits": _limits,
+    "listens": _listens,
     "locked": _locked,
     "memory": _memory,
     "mounts": _mounts,

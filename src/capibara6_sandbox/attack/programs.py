@@ -10,7 +10,7 @@ from typing import Any, Final
 from capibara6_sandbox.isolation.syscall_numbers import AARCH64, X86_64
 
 LANGUAGES: Final = ("python", "bash", "c", "javascript")
-FOLDER: Final = "/tmp/attack"  # noqa: S108 - inside the sandbox
+FOLDER: Final = "/home/user/attack"  # inside the sandbox
 _ENDINGS: Final = {"python": "py", "bash": "sh", "c": "h", "javascript": "js"}
 _CALLED: Final = re.compile(r"""call,?\(?\s*['"](\w+)['"]""")
 

@@ -19,7 +19,8 @@ from capibara6_sandbox.attack.decoys import new_secret
 _STARTED_S_MAX: Final = 900.0  # the first start on a machine builds the templates
 _STOPPED_S_MAX: Final = 30.0
 _HEALTH_S_MAX: Final = 10.0
-_MEMORY_GROWTH_BYTES_MAX: Final = 96 << 20  # what buffers of one program may add for good
+# A few copies of the largest message (64 MiB) until they are collected: bounded, if not small.
+_MEMORY_GROWTH_BYTES_MAX: Final = 512 << 20
 _LOG_BYTES: Final = 4096
 
 Notify = Callable[[str], None]

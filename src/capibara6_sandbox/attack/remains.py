@@ -1,9 +1,12 @@
 """What a sandbox leaves: processes and groups of this machine, traces in sandboxes made later."""
 
+import contextlib
+import os
+import signal
 from typing import Final
 
 from capibara6_sandbox.attack import insides
-from capibara6_sandbox.attack.oracles import Scene
+from capibara6_sandbox.attack.scene import Scene
 
 # What every new sandbox of a template has in common.
 FINGERPRINT: Final = """
@@ -34,3 +37,11 @@ def outlived(before: dict[int, str], scene: Scene) -> list[str]:
         f"{folder} outlived its sandbox" for folder in insides.groups(scene.insides.sandbox_id)
     ]
     return found[:3]
+
+
+def end_outlived(before: dict[int, str]) -> None:
+    """End what outlived its sandbox: nothing of an attack is left on this machine."""
+    for pid, start in before.items():
+        if start and started(pid) == start:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)

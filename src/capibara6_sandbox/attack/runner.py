@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from e2b import AsyncCommandHandle
 from e2b_code_interpreter.code_interpreter_async import AsyncSandbox
@@ -15,18 +16,20 @@ from capibara6_sandbox.attack.decoys import Decoys, new_secret
 from capibara6_sandbox.attack.insides import Insides
 from capibara6_sandbox.attack.loss import CALL_S_MAX, LOST
 from capibara6_sandbox.attack.neighbour import Neighbour
-from capibara6_sandbox.attack.oracles import Ceilings, Scene, judge
+from capibara6_sandbox.attack.oracles import judge
 from capibara6_sandbox.attack.output import Output
 from capibara6_sandbox.attack.programs import FOLDER, Program
 from capibara6_sandbox.attack.provider import Provider
-from capibara6_sandbox.attack.remains import FINGERPRINT, outlived, started
+from capibara6_sandbox.attack.questions import Asking, ask, fingerprint
+from capibara6_sandbox.attack.remains import end_outlived, outlived, started
+from capibara6_sandbox.attack.scene import Ceilings, Scene
 from capibara6_sandbox.attack.settings import Settings
 from capibara6_sandbox.attack.verdicts import Verdict
 from capibara6_sandbox.templates.catalog import TEMPLATES
 
 KERNEL_TEMPLATE: Final = "code-interpreter-v1"
 _LIFETIME_S: Final = 300
-_ENDED_S_MAX: Final = 5.0
+_NEIGHBOUR_S: Final = 3600
 _READ_BYTES_MAX: Final = 1 << 20
 _WITHOUT_GROUPS: Final = ("memory", "processor")  # not promised where there are no cgroups
 
@@ -39,29 +42,35 @@ class Attack:
     template: str
     decoys: Decoys
     settings: Settings
+    programs: Sequence[Program]
+    grace_s: float = 5.0  # in which the processes of a killed sandbox must be gone
     _neighbour: Neighbour | None = None
     _tools: dict[str, bool] = field(default_factory=dict)
-    _fresh_ones: dict[str, str] = field(default_factory=dict)  # fingerprint, by template
+    _fingerprints: dict[str, str] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def prepared(self) -> AsyncIterator["Attack"]:
         """Start the neighbour, and see what programs the sandboxes have."""
-        sandbox = await self._create(self.template)
+        sandbox = await self._create(self.template, _NEIGHBOUR_S)
         try:
             value = self.decoys.secrets["value of a neighbour"] = new_secret()
             self._neighbour = await Neighbour.settle(sandbox, value)
             self.decoys.secrets |= self.provider.secrets
             await self._find_tools(sandbox)
-            await self._fresh(self.template)
+            for template in {self._template(program) for program in self.programs}:
+                self._fingerprints[template] = await fingerprint(self._create, template)
             self.settings.changes()
             yield self
         finally:
             with contextlib.suppress(*LOST):
                 await sandbox.kill()
 
-    async def _create(self, template: str) -> AsyncSandbox:
+    def _template(self, program: Program) -> str:
+        return KERNEL_TEMPLATE if program.via == "cell" else self.template
+
+    async def _create(self, template: str, timeout_s: int = _LIFETIME_S) -> AsyncSandbox:
         made: AsyncSandbox = await AsyncSandbox.create(
-            template, timeout=_LIFETIME_S, **self.provider.options
+            template, timeout=timeout_s, **self.provider.options
         )
         return made
 
@@ -80,7 +89,7 @@ class Attack:
         if why := self.lacking(program):
             return Verdict(program, (), skipped=why)
         began_s = time.monotonic()
-        template = KERNEL_TEMPLATE if program.via == "cell" else self.template
+        template = self._template(program)
         try:
             sandbox = await self._create(template)
         except LOST as cause:
@@ -89,16 +98,15 @@ class Attack:
         output = Output(self.decoys.found_in)
         own: list[str] = []
         scene = self._scene(program, sandbox.sandbox_id, template)
+        asking = Asking(program, sandbox, output, template, self._create, self._fingerprints)
         try:
             await self._perform(program, sandbox, output, scene)
             own = judge(scene) if scene else []
-            own += await self._answers(sandbox) if "answers" in program.oracles else []
+            own += await ask(asking)
             await self._read(program, sandbox, output)
         finally:
             left = await self._end(sandbox, scene)
         breaches = [*own, *sorted(output.leaks), *left, *await self._around()]
-        if "fresh" in program.oracles:
-            breaches += await self._fresh(template)
         unseen = _unseen(program, scene, self.provider)
         seconds = time.monotonic() - began_s
         return Verdict(program, tuple(breaches), tuple(output.met), unseen, "", seconds)
@@ -113,7 +121,13 @@ class Attack:
             ceilings = Ceilings(limits.memory_bytes, limits.cpus, limits.disk_bytes, limits.inodes)
         if not found.group_folders:
             ceilings.memory_bytes, ceilings.cpus = 0, 0
-        return Scene(program, found, ceilings)
+        return Scene(
+            program,
+            found,
+            ceilings,
+            server_pid=self.provider.pid,
+            addresses=self.decoys.addresses,
+        )
 
     async def _perform(
         self, program: Program, sandbox: AsyncSandbox, output: Output, scene: Scene | None
@@ -134,6 +148,7 @@ class Attack:
 
     async def _start(self, program: Program, sandbox: AsyncSandbox, output: Output) -> None:
         env = {**self.decoys.variables, **dict(program.env)}
+        env["C6_API_PORT"] = str(urlsplit(sandbox.connection_config.api_url).port or 443)
         if program.via == "cell":
             await self._run_cell(program, sandbox, output, env)
             return
@@ -171,16 +186,6 @@ class Attack:
         if execution.error is not None:
             output.take(f"\n@{execution.error.name} {execution.error.value[:200]!r}\n")
 
-    async def _answers(self, sandbox: AsyncSandbox) -> list[str]:
-        """See whether an attacked sandbox can still be asked, while it burns all it has."""
-        try:
-            async with asyncio.timeout(CALL_S_MAX):
-                await sandbox.commands.list()
-                await sandbox.files.list("/home")
-        except LOST as cause:
-            return [f"the sandbox does not answer: {type(cause).__name__}: {cause}"]
-        return []
-
     async def _read(self, program: Program, sandbox: AsyncSandbox, output: Output) -> None:
         """Read what the program would have the file API read."""
         for path in program.reads:
@@ -203,26 +208,13 @@ class Attack:
             return [f"the sandbox could not be killed: {type(cause).__name__}: {cause}"]
         if scene is None:
             return []
-        deadline_s = time.monotonic() + _ENDED_S_MAX
+        deadline_s = time.monotonic() + self.grace_s
         while found := outlived(running, scene):
             if time.monotonic() > deadline_s:
+                end_outlived(running)
                 return found
             await asyncio.sleep(0.05)
         return []
-
-    async def _fresh(self, template: str) -> list[str]:
-        """Return what a new sandbox has of those before it, for people."""
-        try:
-            sandbox = await self._create(template)
-            try:
-                now = (await sandbox.commands.run(FINGERPRINT, user="root")).stdout
-            finally:
-                await sandbox.kill()
-        except LOST as cause:
-            return [f"a new sandbox does not answer: {type(cause).__name__}: {cause}"]
-        before = self._fresh_ones.setdefault(template, now)
-        differing = set(now.splitlines()) ^ set(before.splitlines())
-        return [f"new sandboxes changed: {line}" for line in sorted(differing)[:3]]
 
     async def _around(self) -> list[str]:
         """Return what has happened around the program."""

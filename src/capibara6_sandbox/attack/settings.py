@@ -1,5 +1,6 @@
 """What programs could change of the whole machine, read before and after each of them."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -48,7 +49,10 @@ class Settings:
         ]
         if abs(clock_s - self._clock_s) > _CLOCK_STEP_S:
             found.append(f"this machine's clock was moved by {clock_s - self._clock_s:.0f} s")
-        self._read, self._clock_s = now, clock_s
+        for name in _KERNEL:
+            if now[name] != self._read[name]:
+                _write_back(name, self._read[name])
+        self._read, self._clock_s = self._look(), clock_s
         return found
 
     def _look(self) -> dict[str, str]:
@@ -59,6 +63,12 @@ class Settings:
             lines = _first_line(Path("/proc/sysvipc", kind), 1 << 20).splitlines()
             found[f"sysvipc {kind}"] = str([line for line in lines if line.split()[0] == _IPC_KEY])
         return found
+
+
+def _write_back(name: str, value: str) -> None:
+    """Undo the change of a setting, if we may."""
+    with contextlib.suppress(OSError):
+        Path("/proc/sys", name).write_text(value)
 
 
 def _first_line(path: Path, size: int = 512) -> str:

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-# What E2B never lets through, and what is no destination at all.
-_PRIVATE: Final = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
+# What E2B never lets through, two more blocks that only private networks use (a cloud's metadata
+# in one, local proxies in the other), and what is no destination at all.
+_PRIVATE: Final = (
+    *("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
+    *("192.0.0.0/24", "198.18.0.0/15"),
+)
 _NEVER: Final = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
 # Stands for the host inside a sandbox; only the ports that the server was told to open.
 HOST_ADDRESS: Final = "169.254.0.1"
