@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
 from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S
 from capibara6_sandbox.host.stems import default_bytes_max
+from capibara6_sandbox.keys_command import add_keys_command
 from capibara6_sandbox.network.dialling import CONNECTIONS_MAX
 from capibara6_sandbox.network.reach import HOST_NAME, Mode
 
@@ -25,6 +26,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     _add_serve(commands)
     builder = commands.add_parser("build", help="build the templates, and print where they lie")
     builder.add_argument("--data", type=Path, default=None, help="default: $CAPIBARA6_HOME")
+    add_keys_command(commands).add_argument("--data", type=Path, default=None)
     doctor = commands.add_parser("doctor", help="say which walls hold on this machine")
     doctor.add_argument("--json", action="store_true")
     _add_attack(doctor.add_argument_group("hostile programs"))

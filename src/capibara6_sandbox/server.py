@@ -21,6 +21,7 @@ import structlog
 from capibara6_http.connections import Bounds
 from capibara6_http.places import Places, places_for_files
 from capibara6_sandbox.arguments import data_folder, parser
+from capibara6_sandbox.errors import SandboxServerError
 from capibara6_sandbox.gateway.app import create_app
 from capibara6_sandbox.gateway.certificates import Certificate, local_certificate
 from capibara6_sandbox.gateway.listeners import listen, serving
@@ -29,8 +30,10 @@ from capibara6_sandbox.host.builds.workshop import BuildSettings
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.isolations import Isolations
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
+from capibara6_sandbox.host.keys import FOLDER, KeyRing
 from capibara6_sandbox.host.signing import CertificateError
 from capibara6_sandbox.host.zygotes import ZygoteError
+from capibara6_sandbox.keys_command import run_keys_command
 from capibara6_sandbox.network.policy import parse_networks
 from capibara6_sandbox.network.proxies import PolicyError
 from capibara6_sandbox.network.reach import Mode, Shown
@@ -57,6 +60,9 @@ def main() -> None:
     if arguments.command == "build":
         _build(arguments.data or data_folder())
         return
+    if arguments.command == "keys":
+        _keys(arguments)
+        return
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     key = arguments.api_key or os.environ.get("E2B_API_KEY") or f"e2b_{secrets.token_hex(20)}"
     if not _KEY_FORM.match(key):
@@ -76,6 +82,16 @@ def _attack(arguments: argparse.Namespace) -> int:
         json=arguments.json,
     )
     return attack(wishes)
+
+
+def _keys(arguments: argparse.Namespace) -> None:
+    try:
+        for line in run_keys_command(
+            KeyRing((arguments.data or data_folder()) / FOLDER), arguments
+        ):
+            print(line)  # noqa: T201 - the command's own output
+    except (SandboxServerError, OSError, ValueError) as cause:
+        _fail(str(cause))
 
 
 def _network(arguments: argparse.Namespace, secured: "_Secured | None") -> NetworkSettings:
@@ -158,9 +174,12 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
         await keeper.start(_report_progress)
         domain = secured.domain if secured else arguments.domain or _default_domain(host, port)
         names = [arguments.host, *arguments.allow_host]
-        app = create_app(keeper, key, domain, arguments.max_timeout, names, arguments.allow_origin)
+        places = places_for_files()
+        app = create_app(
+            keeper, key, domain, arguments.max_timeout, names, arguments.allow_origin, places
+        )
         async with contextlib.AsyncExitStack() as stack:
-            bounds = Bounds(Places(places_for_files()))
+            bounds = Bounds(Places(places))
             await stack.enter_async_context(serving(app, listener, bounds))
             if secured:
                 https = serving(app, secured.listener, bounds, secured.certificate)

@@ -14,6 +14,7 @@ from capibara6.main import create_app
 from capibara6_sandbox.gateway.code_interpreter import create_code_interpreter_app
 from capibara6_sandbox.gateway.control import create_control_app
 from capibara6_sandbox.gateway.envd import create_envd_app
+from capibara6_sandbox.gateway.metering import Meters
 from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
 
 REFUSED = {401, 403, 404}
@@ -68,7 +69,7 @@ def applications(tmp_path_factory):
         platform = create_app(load_settings(dotenv=home / "no.env"))
     keeper = Keeper(KeeperSettings(home))
     asyncio.run(keeper.workshop.start())
-    control = create_control_app(keeper, "e2b_" + "0" * 40, "x", 0)
+    control = create_control_app(keeper, Meters(keeper.keys.limits, 100), "x", 0)
     envd, interpreter = create_envd_app(), create_code_interpreter_app()
     yield {
         "platform": (platform, platform),

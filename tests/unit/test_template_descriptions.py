@@ -5,11 +5,14 @@ from typing import cast
 
 import httpx
 from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
 
+from capibara6_sandbox.gateway.keys import HOLDER
 from capibara6_sandbox.gateway.templates import TemplateCalls
 from capibara6_sandbox.host.build_records import Build, OwnTemplate
 from capibara6_sandbox.host.builds.library import Library, now
 from capibara6_sandbox.host.builds.workshop import Workshop
+from capibara6_sandbox.host.keys import KeyRing
 
 
 class Shelf:
@@ -18,7 +21,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.library = Library(folder)
 
-    def own_templates(self) -> list[OwnTemplate]:
+    def own_templates(self, team) -> list[OwnTemplate]:
         return list(self.library.templates())
 
 
@@ -44,7 +47,12 @@ async def test_a_template_whose_builds_are_all_damaged_is_described_without_one(
 ) -> None:
     _damage(tmp_path)
     app = Starlette(routes=TemplateCalls(cast(Workshop, Shelf(tmp_path))).routes())
-    transport = httpx.ASGITransport(app)
+
+    async def asked_by_a_holder(scope: Scope, receive: Receive, send: Send) -> None:
+        keys = KeyRing(tmp_path / "keys")
+        await app({**scope, HOLDER: keys.admit("e2b_0")}, receive, send)
+
+    transport = httpx.ASGITransport(asked_by_a_holder)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         listed = (await client.get("/templates")).json()[-1]
         described = (await client.get("/templates/mine")).json()

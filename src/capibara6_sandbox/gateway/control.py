@@ -1,6 +1,7 @@
 """E2B's control plane: sandboxes are created, found, extended and ended here."""
 
 import json
+import uuid
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -18,7 +19,7 @@ from capibara6_sandbox.gateway.control_bodies import NewSandbox
 from capibara6_sandbox.gateway.copy_calls import CopyCalls
 from capibara6_sandbox.gateway.descriptions import describe, detail, handle
 from capibara6_sandbox.gateway.idempotency import Repeats, idempotency_key
-from capibara6_sandbox.gateway.keys import KeyMiddleware
+from capibara6_sandbox.gateway.keys import KeyMiddleware, given_key, holder_of, team_of
 from capibara6_sandbox.gateway.life_calls import LifeCalls, check_timeout, path_id, sandbox_id
 from capibara6_sandbox.gateway.listing import (
     Page,
@@ -28,6 +29,7 @@ from capibara6_sandbox.gateway.listing import (
 )
 from capibara6_sandbox.gateway.logs import LogCalls
 from capibara6_sandbox.gateway.memory_label import with_label
+from capibara6_sandbox.gateway.metering import Meters
 from capibara6_sandbox.gateway.metrics import MetricCalls
 from capibara6_sandbox.gateway.network_calls import (
     NetworkCalls,
@@ -41,23 +43,27 @@ from capibara6_sandbox.gateway.volumes import VolumeCalls, resolve_mounts
 from capibara6_sandbox.host import sandbox as host
 from capibara6_sandbox.host.copies import Copies, Origin
 from capibara6_sandbox.host.keeper import Keeper
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT, KeyRecord
 from capibara6_sandbox.templates.catalog import TEMPLATES, Template, absence
 
 TEAM_ID: Final = "00000000-0000-0000-0000-000000000001"
+_TEAMS: Final = uuid.UUID(TEAM_ID)  # the name space of other teams' ids
 ENV_BYTES_MAX: Final = 60_000  # with our own, they fit into one packet to the agent
 
 
-def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int) -> Starlette:
+def create_control_app(
+    keeper: Keeper, meters: Meters, domain: str, timeout_s_max: int
+) -> Starlette:
     """Build the control plane.
 
     Args:
-        keeper: all sandboxes.
-        key: the accepted API key.
+        keeper: all sandboxes, and the keys.
+        meters: count what holders of keys take.
         domain: what sandboxes report as their domain, with port; used by `get_host`.
         timeout_s_max: the longest lifetime that may be asked for; 0 for no limit.
     """
     copies = Copies(keeper)
-    control = Control(keeper, copies, domain, timeout_s_max, key)
+    control = Control(keeper, copies, domain, timeout_s_max)
     return Starlette(
         routes=[
             Route("/health", control.health),
@@ -77,7 +83,7 @@ def create_control_app(keeper: Keeper, key: str, domain: str, timeout_s_max: int
             *VolumeCalls(keeper.foundry.volumes).routes(),
             *SecretCalls(keeper.foundry.secrets).routes(),
         ],
-        middleware=[Middleware(KeyMiddleware, key=key)],
+        middleware=[Middleware(KeyMiddleware, keys=keeper.keys, meters=meters)],
         exception_handlers={
             SandboxServerError: failures.on_server_error,
             CallError: failures.on_call_error,
@@ -96,23 +102,26 @@ async def _no_route(request: Request, failure: Exception) -> JSONResponse:
 class Control:
     """The endpoints."""
 
-    def __init__(
-        self, keeper: Keeper, copies: Copies, domain: str, timeout_s_max: int, key: str
-    ) -> None:
+    def __init__(self, keeper: Keeper, copies: Copies, domain: str, timeout_s_max: int) -> None:
         self._keeper = keeper
         self._copies = copies
         self._domain = domain
         self._timeout_s_max = timeout_s_max
         self._repeats = Repeats()
-        self._key = key
 
     async def health(self, request: Request) -> Response:
         """Answer that the server lives."""
         return JSONResponse({"status": "ok", "version": __version__})
 
     async def teams(self, request: Request) -> Response:
-        """Return the one team there is: whoever holds the key, which is the caller."""
-        team = {"teamID": TEAM_ID, "name": "capibara6", "apiKey": self._key, "isDefault": True}
+        """Return the one team there is for a key: its own."""
+        name = team_of(request)
+        team = {
+            "teamID": team_id(name),
+            "name": "capibara6" if name == TEAM_DEFAULT else name,
+            "apiKey": given_key(request.headers),
+            "isDefault": True,
+        }
         return JSONResponse([team])
 
     async def create(self, request: Request) -> Response:
@@ -128,11 +137,18 @@ class Control:
         key = idempotency_key(request)
         body = await read_model(request, NewSandbox)
         asked = f"{secure} {body.model_dump_json()}"
-        made = await self._repeats.once(key, asked, lambda: self._create(body, secure=secure))
+        holder = holder_of(request)
+        made = await self._repeats.once(
+            f"{holder.team}/{key}" if key else "",
+            asked,
+            lambda: self._create(body, holder, secure=secure),
+        )
         return JSONResponse(made, 201)
 
-    async def _create(self, body: NewSandbox, *, secure: bool | None) -> dict[str, Any]:
-        origin = self._find_origin(body.templateID)
+    async def _create(
+        self, body: NewSandbox, holder: KeyRecord, *, secure: bool | None
+    ) -> dict[str, Any]:
+        origin = self._find_origin(body.templateID, holder.team)
         env = {**origin.env, **(body.envVars or {})}
         _refuse_unsupported(body)
         check_timeout(body.timeout, self._timeout_s_max)
@@ -149,11 +165,15 @@ class Control:
                 allow_public_traffic=public,
                 mask_request_host=mask_of(body.network),
                 https_ports=https_ports_of(body.network),
-                volumes=resolve_mounts(self._keeper.foundry.volumes, body.volumeMounts or []),
+                volumes=resolve_mounts(
+                    self._keeper.foundry.volumes, body.volumeMounts or [], holder.team
+                ),
                 policy=policy_of(body.network, internet=body.allow_internet_access),
                 auto_pause=body.autoPause,
                 auto_pause_memory=body.autoPauseMemory,
                 auto_resume=body.autoResume is not None and body.autoResume.enabled,
+                team=holder.team,
+                key_id=holder.id,
             ),
         )
         self._keeper.workshop.note_use(origin.template.name)
@@ -164,13 +184,13 @@ class Control:
         sized = with_label(template, body.metadata or {})
         return sized if self._keeper.foundry.bounds_memory else template
 
-    def _find_origin(self, name: str) -> Origin:
+    def _find_origin(self, name: str, team: str) -> Origin:
         """Return the template or snapshot that a client names, and the variables it brings."""
         if name in TEMPLATES:
             return Origin(TEMPLATES[name])
-        if (own := self._keeper.workshop.resolve(name)) is not None:
+        if (own := self._keeper.workshop.resolve(name, team)) is not None:
             return Origin(own, dict(own.env))
-        found = self._copies.origin(name)
+        found = self._copies.origin(name, team)
         if found is None:
             known = ", ".join(TEMPLATES)
             text = absence(name) or f"There is no template '{name}'. Known: {known}."
@@ -179,13 +199,13 @@ class Control:
 
     async def list_running(self, request: Request) -> Response:
         """List all sandboxes that run, by metadata (the first generation of the protocol)."""
-        found = select_running(self._keeper.all(), request.query_params)
+        found = select_running(self._keeper.all(team_of(request)), request.query_params)
         return JSONResponse([describe(sandbox) for sandbox in found])
 
     async def list(self, request: Request) -> Response:
         """List sandboxes by metadata, state and template, page by page, newest first."""
         page = Page.from_query(request.query_params)
-        found = self._keeper.all()
+        found = self._keeper.all(team_of(request))
         chosen, token = select_sandboxes(found, page)
         headers = {"x-next-token": token} if token else {}
         if "running" in page.states:
@@ -194,13 +214,21 @@ class Control:
 
     async def info(self, request: Request) -> Response:
         """Describe one sandbox."""
-        return JSONResponse(detail(self._keeper.find(sandbox_id(request)), self._domain))
+        return JSONResponse(
+            detail(self._keeper.find(sandbox_id(request), team_of(request)), self._domain)
+        )
 
     async def remove_template(self, request: Request) -> Response:
         """Delete a template that a client built, or a snapshot: both are asked for like this."""
-        if not await self._keeper.workshop.remove(path_id(request)):
-            await self._copies.remove(path_id(request))
+        name, team = path_id(request), team_of(request)
+        if not await self._keeper.workshop.remove(name, team):
+            await self._copies.remove(name, team)
         return Response(status_code=204)
+
+
+def team_id(name: str) -> str:
+    """Return a team's id, in the form that clients expect."""
+    return TEAM_ID if name == TEAM_DEFAULT else str(uuid.uuid5(_TEAMS, name))
 
 
 def _refuse_large(env: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from capibara6_sandbox.gateway.bodies import read_model
 from capibara6_sandbox.gateway.control_bodies import ForkBody, SnapshotBody
 from capibara6_sandbox.gateway.descriptions import handle
 from capibara6_sandbox.gateway.failures import STATUSES
+from capibara6_sandbox.gateway.keys import team_of
 from capibara6_sandbox.gateway.life_calls import check_timeout, sandbox_id
 from capibara6_sandbox.gateway.listing import Page, cut_page
 from capibara6_sandbox.host.copies import Copies, Outcome
@@ -46,7 +47,7 @@ class CopyCalls:
 
     async def take(self, request: Request) -> Response:
         """Make a snapshot of a running sandbox."""
-        sandbox = self._keeper.get(sandbox_id(request))
+        sandbox = self._keeper.get(sandbox_id(request), team_of(request))
         body = await read_model(request, SnapshotBody)
         return JSONResponse(_describe(await self._copies.take(sandbox, body.name)), 201)
 
@@ -54,14 +55,16 @@ class CopyCalls:
         """List snapshots by sandbox and name, page by page, newest first."""
         query = request.query_params
         page = Page.from_query(query)
-        found = self._copies.snapshots.select(query.get("sandboxID", ""), query.get("name", ""))
+        found = self._copies.snapshots.select(
+            query.get("sandboxID", ""), query.get("name", ""), team_of(request)
+        )
         chosen, token = cut_page(found, lambda record: (record.created_at, record.id), page)
         headers = {"x-next-token": token} if token else {}
         return JSONResponse([_describe(record) for record in chosen], headers=headers)
 
     async def fork(self, request: Request) -> Response:
         """Start copies of a running sandbox, and tell of each whether it started."""
-        sandbox = self._keeper.find(sandbox_id(request))
+        sandbox = self._keeper.find(sandbox_id(request), team_of(request))
         body = await read_model(request, ForkBody)
         check_timeout(body.timeout, self._timeout_s_max)
         if sandbox.visible_state == "paused":

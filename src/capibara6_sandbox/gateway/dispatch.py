@@ -18,6 +18,7 @@ from capibara6_sandbox.errors import NotFoundError, StartError
 from capibara6_sandbox.gateway import previews
 from capibara6_sandbox.gateway.envd import SIGNED_OPERATIONS, signature_matches
 from capibara6_sandbox.gateway.hosts import PORT_MAX, Hosts
+from capibara6_sandbox.gateway.metering import Meters
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.host.sandbox import Sandbox
 
@@ -40,6 +41,7 @@ class Dispatcher:
         self,
         keeper: Keeper,
         hosts: Hosts,
+        meters: Meters,
         *,
         control: ASGIApp,
         envd: ASGIApp,
@@ -47,6 +49,7 @@ class Dispatcher:
     ) -> None:
         self._keeper = keeper
         self._hosts = hosts
+        self._meters = meters
         self._control = control
         self._ports = {ENVD_PORT: envd, CODE_INTERPRETER_PORT: code_interpreter}
 
@@ -73,7 +76,8 @@ class Dispatcher:
             await previews.sandbox_not_found(sandbox_id, headers)(scope, receive, send)
             return
         app = self._choose(sandbox, port, headers)
-        await app({**scope, "sandbox": sandbox, "port": port}, receive, send)
+        reached = {**scope, "sandbox": sandbox, "port": port}
+        await self._meters.serve(sandbox.request.key_id, app, reached, receive, send)
 
     def _signer(self, scope: Scope) -> tuple[int, str] | None:
         query = QueryParams(scope.get("query_string", b""))

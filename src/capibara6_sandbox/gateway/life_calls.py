@@ -17,6 +17,7 @@ from capibara6_sandbox.gateway.control_bodies import (
     TimeoutBody,
 )
 from capibara6_sandbox.gateway.descriptions import handle
+from capibara6_sandbox.gateway.keys import team_of
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.host.sandbox import Sandbox
 from capibara6_sandbox.host.states import State
@@ -71,12 +72,12 @@ class LifeCalls:
 
     async def kill(self, request: Request) -> Response:
         """End a sandbox, running or paused."""
-        await self._keeper.kill(sandbox_id(request))
+        await self._keeper.kill(sandbox_id(request), team_of(request))
         return Response(status_code=204)
 
     async def set_timeout(self, request: Request) -> Response:
         """Set the time from now after which a sandbox ends."""
-        sandbox = self._keeper.get(sandbox_id(request))
+        sandbox = self._keeper.get(sandbox_id(request), team_of(request))
         body = await read_model(request, TimeoutBody)
         check_timeout(body.timeout, self._timeout_s_max)
         self._keeper.set_timeout(sandbox, body.timeout)
@@ -84,21 +85,21 @@ class LifeCalls:
 
     async def refresh(self, request: Request) -> Response:
         """Let a sandbox live for some time from now, if that is longer than it would."""
-        sandbox = self._keeper.get(sandbox_id(request))
+        sandbox = self._keeper.get(sandbox_id(request), team_of(request))
         body = await read_model(request, RefreshBody)
         self._keeper.set_timeout(sandbox, body.duration, only_longer=True)
         return Response(status_code=204)
 
     async def pause(self, request: Request) -> Response:
         """Pause a sandbox, with or without its memory."""
-        sandbox = self._keeper.find(sandbox_id(request))
+        sandbox = self._keeper.find(sandbox_id(request), team_of(request))
         body = await read_model(request, PauseBody)
         await self._keeper.pause(sandbox, memory=body.memory)
         return Response(status_code=204)
 
     async def resume(self, request: Request) -> Response:
         """Let a paused sandbox go on (the first generation of the protocol)."""
-        sandbox = self._keeper.find(sandbox_id(request))
+        sandbox = self._keeper.find(sandbox_id(request), team_of(request))
         body = await read_model(request, ConnectBody)
         if not await self._resume(sandbox, body):
             raise ConflictError(f"Sandbox {sandbox.id} is already running")
@@ -106,7 +107,7 @@ class LifeCalls:
 
     async def connect(self, request: Request) -> Response:
         """Give a client what it needs to reach a sandbox; wake it, or lengthen its life."""
-        sandbox = self._keeper.find(sandbox_id(request))
+        sandbox = self._keeper.find(sandbox_id(request), team_of(request))
         body = await read_model(request, ConnectBody)
         resumed = await self._resume(sandbox, body)
         return JSONResponse(handle(sandbox, self._domain), 201 if resumed else 200)

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from capibara6_sandbox.errors import BadRequestError, NotFoundError
 from capibara6_sandbox.gateway.descriptions import timestamp
+from capibara6_sandbox.gateway.keys import team_of
 from capibara6_sandbox.gateway.life_calls import sandbox_id
 from capibara6_sandbox.gateway.queries import number, word
 from capibara6_sandbox.host.journal import Entry, Level
@@ -104,7 +105,7 @@ class LogCalls:
         """Return a log as lines of JSON and as entries, oldest first."""
         query = LogQuery.first_generation(request.query_params)
         name = sandbox_id(request)
-        found = query.select(await self._read(name))
+        found = query.select(await self._read(name, team_of(request)))
         lines = [
             {"timestamp": timestamp(entry.moment), "line": _line(name, entry)} for entry in found
         ]
@@ -113,11 +114,13 @@ class LogCalls:
     async def entries(self, request: Request) -> Response:
         """Return a page of a log, filtered."""
         query = LogQuery.second_generation(request.query_params)
-        found = query.select(await self._read(sandbox_id(request)))
+        found = query.select(await self._read(sandbox_id(request), team_of(request)))
         return JSONResponse({"logs": [_entry(entry) for entry in found]})
 
-    async def _read(self, name: str) -> list[Entry]:
+    async def _read(self, name: str, team: str) -> list[Entry]:
         """Return a sandbox's entries; of an unknown one none, and no error, as E2B does."""
+        if self._keeper.journal.team(name) != team:
+            return []
         with contextlib.suppress(NotFoundError):  # it has ended, or never was
             await self._keeper.journal.collect(self._keeper.find(name))
         return list(self._keeper.journal.entries(name))

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from capibara6_sandbox.errors import BadRequestError
 from capibara6_sandbox.gateway.descriptions import timestamp
+from capibara6_sandbox.gateway.keys import team_of
 from capibara6_sandbox.gateway.life_calls import sandbox_id
 from capibara6_sandbox.gateway.queries import number
 from capibara6_sandbox.host.history import INTERVAL_S, Sample
@@ -43,10 +44,11 @@ class MetricCalls:
     async def history(self, request: Request) -> Response:
         """Return what a sandbox has used in an interval, oldest first; also when it has ended."""
         name, query, now_s = sandbox_id(request), request.query_params, time.time()
-        known = {sandbox.id: sandbox for sandbox in self._keeper.all()}
+        known = {sandbox.id: sandbox for sandbox in self._keeper.all(team_of(request))}
         if name in known:
             return JSONResponse(samples(known[name], query, now_s))
-        used = self._keeper.past_usage.find(name)
+        theirs = self._keeper.journal.team(name) == team_of(request)
+        used = self._keeper.past_usage.find(name) if theirs else None
         begin_s, until_s = _interval(query, now_s)
         # Of one that nobody knows, nothing is stored: E2B makes no other difference.
         return JSONResponse(_stored(used, begin_s, until_s) if used else [])
@@ -59,7 +61,7 @@ class MetricCalls:
         if len(ids) > SANDBOXES_MAX:
             text = f"Too many sandboxes requested, maximum is {SANDBOXES_MAX}"
             raise BadRequestError(text)
-        known = {sandbox.id: sandbox for sandbox in self._keeper.all()}
+        known = {sandbox.id: sandbox for sandbox in self._keeper.all(team_of(request))}
         now_s = time.time()
         found = {name: _last(known[name], now_s) for name in ids if name in known}
         return JSONResponse({"sandboxes": {name: last for name, last in found.items() if last}})

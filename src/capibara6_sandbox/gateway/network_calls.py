@@ -17,6 +17,7 @@ from capibara6_sandbox.gateway.control_bodies import (
     ProxyTlsBody,
 )
 from capibara6_sandbox.gateway.hosts import PORT_MAX
+from capibara6_sandbox.gateway.keys import team_of
 from capibara6_sandbox.gateway.life_calls import sandbox_id
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.network.policy import Policy, Rules
@@ -40,7 +41,7 @@ class NetworkCalls:
 
     async def update(self, request: Request) -> Response:
         """Replace what a running sandbox may reach; what is left out is cleared."""
-        sandbox = self._keeper.find(sandbox_id(request))
+        sandbox = self._keeper.find(sandbox_id(request), team_of(request))
         body = await read_model(request, NetworkUpdate)
         policy = policy_of(body, internet=body.allow_internet_access)
         await self._keeper.set_policy(sandbox, policy)

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from capibara6_sandbox.errors import BadRequestError
 from capibara6_sandbox.gateway.bodies import Model, read_body
 from capibara6_sandbox.gateway.descriptions import timestamp
+from capibara6_sandbox.gateway.keys import team_of
 from capibara6_sandbox.gateway.life_calls import path_id
 from capibara6_sandbox.gateway.queries import number
 from capibara6_sandbox.host.records import SecretRecord
@@ -58,30 +59,31 @@ class SecretCalls:
         """Store a secret."""
         body = await _read(request, NewSecret)
         return JSONResponse(
-            _described(self._store.create(body.name, body.value, body.metadata)), 201
+            _described(self._store.create(body.name, body.value, body.metadata, team_of(request))),
+            201,
         )
 
     async def list(self, request: Request) -> Response:
         """List secrets, page by page, oldest first."""
         limit, after = _page(request)
-        secrets = [_described(secret) for secret in self._store.all()]
+        secrets = [_described(secret) for secret in self._store.all(team_of(request))]
         page = secrets[after : after + limit]
         more = after + limit < len(secrets)
         return JSONResponse(page, headers={"x-next-token": str(after + limit)} if more else {})
 
     async def info(self, request: Request) -> Response:
         """Describe a secret."""
-        return JSONResponse(_described(self._store.get(path_id(request))))
+        return JSONResponse(_described(self._store.get(path_id(request), team_of(request))))
 
     async def update(self, request: Request) -> Response:
         """Give a secret another value."""
         body = await _read(request, SecretUpdate)
-        changed = self._store.update(path_id(request), body.value, body.metadata)
+        changed = self._store.update(path_id(request), body.value, body.metadata, team_of(request))
         return JSONResponse(_described(changed))
 
     async def destroy(self, request: Request) -> Response:
         """Forget a secret."""
-        self._store.destroy(path_id(request))
+        self._store.destroy(path_id(request), team_of(request))
         return Response(status_code=204)
 
 

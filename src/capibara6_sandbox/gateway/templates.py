@@ -12,6 +12,7 @@ from starlette.routing import Route
 from capibara6_sandbox.errors import BadRequestError, NotFoundError
 from capibara6_sandbox.gateway.bodies import read_model
 from capibara6_sandbox.gateway.descriptions import ENVD_VERSION, timestamp
+from capibara6_sandbox.gateway.keys import team_of
 from capibara6_sandbox.gateway.life_calls import path_id
 from capibara6_sandbox.gateway.queries import number
 from capibara6_sandbox.host.build_records import Build, OwnTemplate
@@ -101,7 +102,7 @@ class TemplateCalls:
         if not name:
             raise BadRequestError("Name is required")
         template, build = self._workshop.order(
-            name, body.tags, body.cpuCount, body.memoryMB, body.minFreeDiskMb
+            name, body.tags, body.cpuCount, body.memoryMB, body.minFreeDiskMb, team_of(request)
         )
         answer = {
             "templateID": template.id,
@@ -115,9 +116,9 @@ class TemplateCalls:
 
     async def upload_link(self, request: Request) -> Response:
         """Say whether an archive is here already, and where to send it."""
-        template = self._workshop.library.get(path_id(request))
+        template = self._workshop.library.get(path_id(request), team_of(request))
         files_hash = request.path_params["hash"]
-        present = self._workshop.uploads.path(files_hash).is_file()
+        present = self._workshop.uploads.path(files_hash, template.team).is_file()
         query = self._workshop.uploads.query(template.id, files_hash)
         url = request.url.replace(
             path=f"/templates/{template.id}/files/{files_hash}", query=query, fragment=""
@@ -129,13 +130,17 @@ class TemplateCalls:
         uploads, query = self._workshop.uploads, request.query_params
         template_id, files_hash = request.path_params["id"], request.path_params["hash"]
         uploads.check(template_id, files_hash, query.get("expires", ""), query.get("signature", ""))
-        await uploads.receive(files_hash, request.stream())
+        team = self._workshop.library.team_of(template_id)
+        if team is None:
+            raise NotFoundError(f"template '{template_id}' not found")
+        await uploads.receive(files_hash, request.stream(), team)
         return Response(status_code=200)
 
     async def begin(self, request: Request) -> Response:
         """Begin a build that was ordered."""
         recipe = await read_model(request, Recipe)
-        self._workshop.begin(path_id(request), request.path_params["build"], recipe)
+        build_id = request.path_params["build"]
+        self._workshop.begin(path_id(request), build_id, recipe, team_of(request))
         return Response(status_code=202)
 
     async def status(self, request: Request) -> Response:
@@ -172,7 +177,7 @@ class TemplateCalls:
 
     def _build(self, request: Request) -> Build:
         build_id = request.path_params["build"]
-        build = self._workshop.library.build(path_id(request), build_id)
+        build = self._workshop.library.build(path_id(request), build_id, team_of(request))
         if build is None:
             raise BadRequestError(f"Build '{build_id[:80]}' not found")
         return build
@@ -182,7 +187,7 @@ class TemplateCalls:
         name = parse_name(path_id(request), "Invalid alias format")
         if name.alias in TEMPLATES and not name.tag:
             return JSONResponse({"templateID": name.alias, "public": True})
-        template = self._workshop.library.get(name.alias)
+        template = self._workshop.library.get(name.alias, team_of(request))
         if name.tag and name.tag not in template.tags:
             text = f"tag '{name.tag}' does not exist for template '{name.alias}'"
             raise NotFoundError(text)
@@ -191,19 +196,21 @@ class TemplateCalls:
     async def assign_tags(self, request: Request) -> Response:
         """Let tags point to a build."""
         body = await read_model(request, TagOrder)
-        build_id, assigned = assign(self._workshop.library, body.target, body.tags)
+        build_id, assigned = assign(
+            self._workshop.library, body.target, body.tags, team_of(request)
+        )
         return JSONResponse({"buildID": build_id, "tags": assigned}, 201)
 
     async def remove_tags(self, request: Request) -> Response:
         """Remove tags from a template."""
         body = await read_model(request, TagRemoval)
-        unassign(self._workshop.library, body.name, body.tags)
+        unassign(self._workshop.library, body.name, body.tags, team_of(request))
         return Response(status_code=204)
 
     async def tags(self, request: Request) -> Response:
         """List the tags of a template."""
         name = parse_name(path_id(request), "Invalid template reference")
-        template = self._workshop.library.get(name.alias)
+        template = self._workshop.library.get(name.alias, team_of(request))
         return JSONResponse(
             [
                 {"tag": tag, "buildID": build_id, "createdAt": timestamp(created_at)}
@@ -213,19 +220,21 @@ class TemplateCalls:
 
     async def list(self, request: Request) -> Response:
         """List what sandboxes can be made of: this server's own, then those of clients."""
-        own = [self._describe(template) for template in self._workshop.own_templates()]
+        own = [
+            self._describe(template) for template in self._workshop.own_templates(team_of(request))
+        ]
         return JSONResponse([_describe_given(t) for t in TEMPLATES.values()] + own)
 
     async def builds(self, request: Request) -> Response:
         """Describe one template with its builds."""
-        template = self._workshop.library.get(parse_name(path_id(request)).alias)
+        template = self._workshop.library.get(parse_name(path_id(request)).alias, team_of(request))
         builds = [_describe_build(build) for build in self._workshop.library.builds(template)]
         return JSONResponse(self._describe(template) | {"builds": builds[:PAGE_MAX]})
 
     async def change(self, request: Request) -> Response:
         """Make a template public or private; here it is a note, for there is one owner."""
         body = await read_model(request, Change)
-        template = self._workshop.library.get(parse_name(path_id(request)).alias)
+        template = self._workshop.library.get(parse_name(path_id(request)).alias, team_of(request))
         if body.public is not None:
             template.public = body.public
             self._workshop.library.write(template)

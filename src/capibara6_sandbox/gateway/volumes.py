@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from capibara6_sandbox.errors import BadRequestError, SandboxServerError, UnauthorizedError
 from capibara6_sandbox.gateway.bodies import read_model
+from capibara6_sandbox.gateway.keys import CONTENT_PATH, team_of
 from capibara6_sandbox.gateway.queries import number
 from capibara6_sandbox.host.records import VolumeMount, VolumeRecord
 from capibara6_sandbox.host.volume_files import (
@@ -25,7 +26,6 @@ from capibara6_sandbox.host.volume_files import (
 from capibara6_sandbox.host.volumes import Volumes
 from capibara6_sandbox.isolation.identity import has_id_ranges
 
-CONTENT_PATH: Final = "/volumecontent/"
 MOUNTS_MAX: Final = 32
 _PIECE_BYTES: Final = 256 * 1024
 _ID_MAX: Final = 65_533  # of the inside; above it is nobody
@@ -91,19 +91,22 @@ class VolumeCalls:
         body = await read_model(request, NewVolume)
         if not body.name or not all(c.isascii() and (c.isalnum() or c in "_-") for c in body.name):
             raise BadRequestError("Invalid volume name")
-        return JSONResponse(_with_token(self._volumes.create(body.name)), 201)
+        return JSONResponse(_with_token(self._volumes.create(body.name, team_of(request))), 201)
 
     async def list(self, request: Request) -> Response:
         """List the volumes."""
-        return JSONResponse([{"volumeID": v.id, "name": v.name} for v in self._volumes.all()])
+        found = self._volumes.all(team_of(request))
+        return JSONResponse([{"volumeID": v.id, "name": v.name} for v in found])
 
     async def info(self, request: Request) -> Response:
         """Describe a volume, with the token for its contents."""
-        return JSONResponse(_with_token(self._volumes.get(request.path_params["id"])))
+        return JSONResponse(
+            _with_token(self._volumes.get(request.path_params["id"], team_of(request)))
+        )
 
     async def destroy(self, request: Request) -> Response:
         """Remove a volume, also one that is mounted."""
-        self._volumes.destroy(request.path_params["id"])
+        self._volumes.destroy(request.path_params["id"], team_of(request))
         return Response(status_code=204)
 
     async def stat(self, request: Request) -> Response:
@@ -164,7 +167,7 @@ class VolumeCalls:
 
     def _files(self, request: Request) -> tuple[VolumeFiles, str]:
         """Return the files and the path of a request that carries the volume's token."""
-        volume = self._volumes.get(request.path_params["id"])
+        volume = self._volumes.get(request.path_params["id"], team=None)  # the token is its own
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), volume.token.encode()):
             raise UnauthorizedError("The volume's token is missing or wrong.")
@@ -174,7 +177,7 @@ class VolumeCalls:
         return VolumeFiles(self._volumes.tree(volume.id), privileged=has_id_ranges()), path
 
 
-def resolve_mounts(volumes: Volumes, bodies: list[MountBody]) -> tuple[VolumeMount, ...]:
+def resolve_mounts(volumes: Volumes, bodies: list[MountBody], team: str) -> tuple[VolumeMount, ...]:
     """Find the volumes that a new sandbox asks for.
 
     Raises:
@@ -183,7 +186,7 @@ def resolve_mounts(volumes: Volumes, bodies: list[MountBody]) -> tuple[VolumeMou
     found: list[VolumeMount] = []
     problems = []
     for position, body in enumerate(bodies[: MOUNTS_MAX + 1]):
-        volume = volumes.named(body.name)
+        volume = volumes.named(body.name, team)
         problem = _path_problem(body.path, [mount.path for mount in found])
         if volume is None:
             problem = f"volume '{body.name}' not found"

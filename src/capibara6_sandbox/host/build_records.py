@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.states import BuildState
 
 
@@ -34,6 +35,7 @@ class OwnTemplate(BaseModel):
     build_count: int = 0
     spawn_count: int = 0
     last_spawned_at: datetime | None = None
+    team: str = TEAM_DEFAULT
 
 
 class StepContext(BaseModel):

@@ -20,6 +20,7 @@ from capibara6_sandbox.host.foundry import new_id
 from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.keeper import Keeper
 from capibara6_sandbox.host.kernel_carrying import depart, obstacle, start_fresh
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.records import SnapshotRecord, TemplateRecord
 from capibara6_sandbox.host.sandbox import Request, Sandbox
 from capibara6_sandbox.host.snapshots import DEFAULT_TAG, Reference, Snapshots
@@ -85,6 +86,7 @@ class Copies:
             layers=layers,
             env=sandbox.env,
             created_at=datetime.now(UTC),
+            team=sandbox.request.team,
         )
         try:
             made = replace(sandbox.template, layers=layers)
@@ -105,14 +107,14 @@ class Copies:
         await self._keeper.stems.remove(record.id)
         await self._foundry.release(record.layers)
 
-    async def remove(self, text: str) -> None:
-        """Remove a snapshot, or all of a name; sandboxes that were started from it live on.
+    async def remove(self, text: str, team: str = TEAM_DEFAULT) -> None:
+        """Remove a team's snapshot, or all of a name; sandboxes that were started from it live on.
 
         Raises:
             NotFoundError: there is none.
         """
         reference = Reference.parse(text)
-        found = [record for record in self.snapshots.all() if reference.means(record)]
+        found = [record for record in self.snapshots.of(team) if reference.means(record)]
         if not found:
             raise NotFoundError(f"There is no snapshot '{text}'")
         for record in found:
@@ -121,13 +123,13 @@ class Copies:
             self.snapshots.remove(record)
             await self._give_up(record)
 
-    def origin(self, text: str) -> Origin | None:
-        """Return what sandboxes of a snapshot are made of, with its variables.
+    def origin(self, text: str, team: str = TEAM_DEFAULT) -> Origin | None:
+        """Return what sandboxes of a team's snapshot are made of, with its variables.
 
         Raises:
             NotFoundError: what the snapshot lies on is gone.
         """
-        record = self.snapshots.find(text)
+        record = self.snapshots.find(text, team)
         if record is None:
             return None
         environment = self._foundry.environment(record.template.environment)

@@ -27,6 +27,7 @@ from capibara6_sandbox.host.instance import (
     clean_up_after_dead,
     run_folder,
 )
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.layer_space import LayerSpace
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.outlets import Outlets
@@ -245,7 +246,11 @@ class Foundry:
             await self._outlets.check(policy.proxy)
 
     async def apply_policy(
-        self, machine: Machine, policy: Policy, own: Mapping[str, str] = MappingProxyType({})
+        self,
+        machine: Machine,
+        policy: Policy,
+        own: Mapping[str, str] = MappingProxyType({}),
+        team: str = TEAM_DEFAULT,
     ) -> None:
         """Let a machine reach what a policy allows, from now on. One call at a time.
 
@@ -253,6 +258,7 @@ class Foundry:
             machine: which.
             policy: it.
             own: variables that its client has set, which stay.
+            team: whose secrets the policy means.
 
         Raises:
             StartError: the policy has rules for requests, and the machine cannot be made to
@@ -265,7 +271,7 @@ class Foundry:
             certificate = await outlets.authority(key, machine.blueprint.id)
             await machine.believe(await self.parents.nursery(), certificate)
             machine.control.set_environment(machine.variables | dict(own))
-        outlets.apply(key, policy)
+        outlets.apply(key, policy, team)
 
     @property
     def bounds_memory(self) -> bool:

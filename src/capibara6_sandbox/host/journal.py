@@ -66,6 +66,7 @@ class Journal:
         self._now = now
         self._entries: dict[str, deque[Entry]] = {}
         self._ended: dict[str, datetime] = {}  # oldest first
+        self._teams: dict[str, str] = {}
         self._count = 0
         self._read: WeakKeyDictionary[Machine, int] = WeakKeyDictionary()  # notes, by number
 
@@ -74,6 +75,14 @@ class Journal:
     ) -> None:
         """Write what happened now."""
         self._add(sandbox_id, Entry(self._now(), level, message, {"logger": "sandbox", **fields}))
+
+    def open(self, sandbox_id: str, team: str) -> None:
+        """Begin a sandbox's entries; they are for its team."""
+        self._teams[sandbox_id] = team
+
+    def team(self, sandbox_id: str) -> str | None:
+        """Return whose entries a sandbox's are; None for one that is unknown."""
+        return self._teams.get(sandbox_id)
 
     def close(self, sandbox_id: str) -> None:
         """Let a sandbox's entries go some time after now: it has ended."""
@@ -148,4 +157,5 @@ class Journal:
 
     def _forget(self, sandbox_id: str) -> None:
         del self._ended[sandbox_id]
+        self._teams.pop(sandbox_id, None)
         self._count -= len(self._entries.pop(sandbox_id, ()))

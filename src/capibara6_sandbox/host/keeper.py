@@ -5,6 +5,7 @@ machine is made of, in `foundry`.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.history import Sampler
 from capibara6_sandbox.host.isolations import Isolations
 from capibara6_sandbox.host.journal import Journal
+from capibara6_sandbox.host.keys import FOLDER, KeyRing
 from capibara6_sandbox.host.lifecycle import Lifecycle, unknown_sandbox
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.past_usage import PastUsage, Used
@@ -71,9 +73,10 @@ class Keeper:
         self.foundry = Foundry(settings.data, settings.network)
         self.journal = Journal()
         self.past_usage = PastUsage()
+        self.keys = KeyRing(settings.data / FOLDER)
         self._sandboxes: dict[str, Sandbox] = {}
         self._deadlines = Deadlines(self._expire)
-        self._creating = 0  # asked for, and not among the sandboxes yet
+        self._creating: Counter[str] = Counter()  # asked for, and not among the sandboxes yet
         self._tasks: set[asyncio.Task[None]] = set()
         self._sampling: asyncio.Task[None] | None = None
         self._pool = Pool(self._start, self._dispose, settings.pool_size)
@@ -140,6 +143,7 @@ class Keeper:
             return
         sandbox = Sandbox(record.id, self.foundry.parents)
         sandbox.recall(record, record.template.template(environment))
+        self.journal.open(sandbox.id, record.team)
         self._sandboxes[sandbox.id] = sandbox
 
     async def create(
@@ -159,29 +163,41 @@ class Keeper:
         """
         request = replace(request, template=self._settings.isolations.settle(request.template))
         await self.foundry.check_policy(request.policy)
-        running = sum(1 for sandbox in self._sandboxes.values() if sandbox.has_machine)
-        if running + self._creating >= self._settings.sandboxes_max:
-            raise TooManySandboxesError(
-                f"{running} sandboxes run, which is this server's limit. "
-                "Kill one, or raise --max-sandboxes."
-            )
-        self._creating += 1
+        self._check_room(request.key_id)
+        self._creating[request.key_id] += 1
         try:
             sandbox = await self._take(request, kernels, origin)
         finally:
-            self._creating -= 1
+            self._creating[request.key_id] -= 1
         sandbox.assign(request)
         try:
             sandbox.machine.resize(request.template)
             await sandbox.mount_volumes(self.foundry.volumes)
-            await self.foundry.apply_policy(sandbox.machine, request.policy, sandbox.env)
+            await self.foundry.apply_policy(
+                sandbox.machine, request.policy, sandbox.env, request.team
+            )
         except BaseException:
             await asyncio.shield(self._dispose(sandbox))
             raise
         self._sandboxes[sandbox.id] = sandbox
         self._deadlines.set(sandbox)
+        self.journal.open(sandbox.id, request.team)
         self.journal.note(sandbox.id, "Sandbox created", end_time=sandbox.ends_at.isoformat())
         return sandbox
+
+    def _check_room(self, key_id: str) -> None:
+        running = Counter(s.request.key_id for s in self._sandboxes.values() if s.has_machine)
+        if running.total() + self._creating.total() >= self._settings.sandboxes_max:
+            raise TooManySandboxesError(
+                f"{running.total()} sandboxes run, which is this server's limit. "
+                "Kill one, or raise --max-sandboxes."
+            )
+        most = self.keys.limits(key_id).sandboxes
+        if most and running[key_id] + self._creating[key_id] >= most:
+            raise TooManySandboxesError(
+                "you have reached the maximum number of concurrent E2B sandboxes "
+                f"({most}). Kill one, or have your key's limit raised."
+            )
 
     async def _take(
         self, request: Request, kernels: Kernels | None, origin: Machine | None
@@ -193,24 +209,24 @@ class Keeper:
             return await self._start(template, kernels, origin, volumes)
         return await self._pool.take(template)
 
-    def find(self, sandbox_id: str) -> Sandbox:
-        """Return a sandbox, running or paused.
+    def find(self, sandbox_id: str, team: str | None = None) -> Sandbox:
+        """Return a sandbox, running or paused; with a team, only if it is that team's.
 
         Raises:
             NotFoundError: there is none of this id.
         """
         sandbox = self._sandboxes.get(sandbox_id)
-        if sandbox is None:
+        if sandbox is None or team not in (None, sandbox.request.team):
             raise unknown_sandbox(sandbox_id)
         return sandbox
 
-    def get(self, sandbox_id: str) -> Sandbox:
-        """Return a sandbox that runs.
+    def get(self, sandbox_id: str, team: str | None = None) -> Sandbox:
+        """Return a sandbox that runs, as of `find`.
 
         Raises:
             NotFoundError: there is none of this id, or it is paused.
         """
-        sandbox = self.find(sandbox_id)
+        sandbox = self.find(sandbox_id, team)
         if sandbox.visible_state != "running":
             raise NotFoundError(f"Sandbox {sandbox_id} is paused. Connect to it to resume it.")
         return sandbox
@@ -232,9 +248,10 @@ class Keeper:
                 pass
         return self.get(sandbox_id)
 
-    def all(self) -> Iterable[Sandbox]:
-        """Return the sandboxes, running and paused, oldest first."""
-        return list(self._sandboxes.values())
+    def all(self, team: str | None = None) -> Iterable[Sandbox]:
+        """Return the sandboxes, running and paused, of a team or (None) of all, oldest first."""
+        found = list(self._sandboxes.values())
+        return found if team is None else [s for s in found if s.request.team == team]
 
     @property
     def busy(self) -> bool:
@@ -261,7 +278,8 @@ class Keeper:
                 raise ConflictError(f"Sandbox {sandbox.id} is paused; resume it first")
             if not sandbox.alive:
                 raise unknown_sandbox(sandbox.id)
-            await self.foundry.apply_policy(sandbox.machine, policy, sandbox.env)
+            team = sandbox.request.team
+            await self.foundry.apply_policy(sandbox.machine, policy, sandbox.env, team)
             sandbox.request = replace(sandbox.request, policy=policy)
 
     async def pause(self, sandbox: Sandbox, *, memory: bool) -> None:
@@ -293,13 +311,13 @@ class Keeper:
             self.journal.note(sandbox.id, "Sandbox resumed", end_time=end_time)
         return resumed
 
-    async def kill(self, sandbox_id: str) -> None:
+    async def kill(self, sandbox_id: str, team: str | None = None) -> None:
         """End a sandbox. Its processes are gone when this returns.
 
         Raises:
             NotFoundError: there is none of this id.
         """
-        sandbox = self.find(sandbox_id)
+        sandbox = self.find(sandbox_id, team)
         await asyncio.shield(self._end(sandbox, "killed"))
 
     def _expire(self, sandbox: Sandbox) -> None:

@@ -242,7 +242,8 @@ class Lifecycle:
         sandbox.attach(machine)
         try:
             machine.control.set_environment(sandbox.env)
-            await self._foundry.apply_policy(machine, sandbox.request.policy, sandbox.env)
+            request = sandbox.request
+            await self._foundry.apply_policy(machine, request.policy, sandbox.env, request.team)
             await sandbox.mount_volumes(self._foundry.volumes)
             await sandbox.start_default_contexts()
             await _start_up_again(sandbox, machine)

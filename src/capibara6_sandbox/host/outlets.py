@@ -16,6 +16,7 @@ import structlog
 from capibara6_sandbox.errors import BadRequestError, StartError
 from capibara6_sandbox.host.authority import Authority
 from capibara6_sandbox.host.egress import EgressProcess, NetworkSettings
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.secret_store import SecretStore
 from capibara6_sandbox.host.signing import CertificateError, Signed
 from capibara6_sandbox.host.zygotes import ZygoteError
@@ -38,6 +39,7 @@ _log = structlog.get_logger()
 class _Outlet:
     fds: list[int]
     policy: Policy = NOTHING
+    team: str = TEAM_DEFAULT  # whose secrets its rules mean
     authority: Authority | None = None
     issued: dict[str, Signed] = field(default_factory=dict)
     # One at a time, so that all count, and that a sandbox waits for itself and not others for it.
@@ -100,10 +102,10 @@ class Outlets:
         self._send_open(self._keys)
         return self._keys
 
-    def apply(self, key: int, policy: Policy) -> None:
-        """Decide by `policy` from now on."""
+    def apply(self, key: int, policy: Policy, team: str = TEAM_DEFAULT) -> None:
+        """Decide by `policy`, with a team's secrets, from now on."""
         if key in self._outlets:  # else the sandbox has ended meanwhile
-            self._outlets[key].policy = policy
+            self._outlets[key].policy, self._outlets[key].team = policy, team
             self._send_policy(key)
 
     async def authority(self, key: int, sandbox_id: str) -> str:
@@ -134,8 +136,8 @@ class Outlets:
     def _send_policy(self, key: int) -> None:
         if self._process is None:
             return
-        policy = self._outlets[key].policy
-        secrets = self._secrets.values(secret_names(policy.rules))
+        policy, team = self._outlets[key].policy, self._outlets[key].team
+        secrets = self._secrets.values(secret_names(policy.rules), team)
         told = json.dumps({**asdict(policy), "secrets": secrets})
         self._process.send_file({"op": "policy", "key": key}, told)
 

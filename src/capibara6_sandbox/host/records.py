@@ -16,6 +16,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from capibara6_sandbox.host.build_records import Build, CachedStep, OwnTemplate
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT, KeyRecord
 from capibara6_sandbox.isolation.limits import Limits
 from capibara6_sandbox.network.policy import EVERYTHING, Policy
 from capibara6_sandbox.templates.catalog import Environment, Startup, Template
@@ -92,6 +93,7 @@ class VolumeRecord(BaseModel):
     name: str
     token: str  # which opens its contents
     created_at: datetime
+    team: str = TEAM_DEFAULT
 
 
 class SandboxRecord(BaseModel):
@@ -117,6 +119,8 @@ class SandboxRecord(BaseModel):
     started_at: datetime
     ends_at: datetime
     unsettled: str = ""  # the machine's boot in which its files may not have reached the disk yet
+    team: str = TEAM_DEFAULT
+    key_id: str = ""
 
 
 class SecretRecord(BaseModel):
@@ -130,6 +134,7 @@ class SecretRecord(BaseModel):
     metadata: dict[str, str]
     created_at: datetime
     updated_at: datetime
+    team: str = TEAM_DEFAULT
 
 
 class SnapshotRecord(BaseModel):
@@ -144,6 +149,7 @@ class SnapshotRecord(BaseModel):
     layers: tuple[str, ...]
     env: dict[str, str]
     created_at: datetime
+    team: str = TEAM_DEFAULT
 
 
 Record = TypeVar(
@@ -155,6 +161,7 @@ Record = TypeVar(
     OwnTemplate,
     Build,
     CachedStep,
+    KeyRecord,
 )
 
 

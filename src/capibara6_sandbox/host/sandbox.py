@@ -18,6 +18,7 @@ from capibara6_sandbox.host.blueprint import HOME
 from capibara6_sandbox.host.guest_client import GuestClient, GuestLostError
 from capibara6_sandbox.host.history import History, Sample
 from capibara6_sandbox.host.kernel_starting import add_python_kernel
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.parents import Parents
 from capibara6_sandbox.host.records import SandboxRecord, VolumeMount
@@ -50,6 +51,8 @@ class Request:
     auto_pause: bool = False  # at its time's end, instead of ending
     auto_pause_memory: bool = True
     auto_resume: bool = False  # by traffic
+    team: str = TEAM_DEFAULT  # who sees it
+    key_id: str = ""  # with which it was created, and for which it counts
 
     def volumes_at_start(self, volumes: Volumes) -> list[tuple[str, str]]:
         """Return what a container has to start with; elsewhere all is mounted later."""
@@ -139,6 +142,8 @@ class Sandbox:
             auto_pause=record.auto_pause,
             auto_pause_memory=record.auto_pause_memory,
             auto_resume=record.auto_resume,
+            team=record.team,
+            key_id=record.key_id,
         )
         self._take_defaults(template)
         self.state = State.PAUSED

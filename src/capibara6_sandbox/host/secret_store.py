@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from capibara6_sandbox.errors import BadRequestError, ConflictError, NotFoundError
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.records import Records, SecretRecord
 
 ID_PREFIX: Final = "sec_"
@@ -44,7 +45,9 @@ class SecretStore:
             raise ConflictError(self._refusal)
         return self._kept
 
-    def create(self, name: str, value: str, metadata: dict[str, str]) -> SecretRecord:
+    def create(
+        self, name: str, value: str, metadata: dict[str, str], team: str = TEAM_DEFAULT
+    ) -> SecretRecord:
         """Store a secret.
 
         Raises:
@@ -54,7 +57,7 @@ class SecretStore:
         name = name.strip().lower()
         if not _NAME.fullmatch(name) or name.startswith(ID_PREFIX):
             raise BadRequestError("The secret's name is invalid: letters, digits, _ and - only.")
-        if self._find(name) is not None:
+        if self._find(name, team) is not None:
             raise ConflictError("A secret of this name exists already.")
         if len(self._secrets) >= SECRETS_MAX:
             raise ConflictError(f"There are {SECRETS_MAX:,} secrets, which is the limit.")
@@ -67,16 +70,19 @@ class SecretStore:
             metadata=metadata,
             created_at=now,
             updated_at=now,
+            team=team,
         )
         return self._keep(record)
 
-    def update(self, selector: str, value: str, metadata: dict[str, str] | None) -> SecretRecord:
+    def update(
+        self, selector: str, value: str, metadata: dict[str, str] | None, team: str = TEAM_DEFAULT
+    ) -> SecretRecord:
         """Give a secret another value; None leaves its metadata.
 
         Raises:
             NotFoundError: there is none of this id or name.
         """
-        old = self.get(selector)
+        old = self.get(selector, team)
         changed = {
             "value": value,
             "version": old.version + 1,
@@ -85,42 +91,47 @@ class SecretStore:
         }
         return self._keep(old.model_copy(update=changed))
 
-    def get(self, selector: str) -> SecretRecord:
-        """Return a secret by its id or name.
+    def get(self, selector: str, team: str = TEAM_DEFAULT) -> SecretRecord:
+        """Return a team's secret by its id or name.
 
         Raises:
             NotFoundError: there is none.
         """
-        found = self._find(selector)
+        found = self._find(selector, team)
         if found is None:
             raise NotFoundError("The secret was not found.")
         return found
 
-    def all(self) -> Iterable[SecretRecord]:
-        """Return all secrets, oldest first."""
-        return sorted(self._secrets.values(), key=lambda secret: (secret.created_at, secret.id))
+    def all(self, team: str = TEAM_DEFAULT) -> Iterable[SecretRecord]:
+        """Return a team's secrets, oldest first."""
+        return sorted(self._of(team), key=lambda secret: (secret.created_at, secret.id))
 
-    def destroy(self, selector: str) -> None:
+    def destroy(self, selector: str, team: str = TEAM_DEFAULT) -> None:
         """Forget a secret.
 
         Raises:
             NotFoundError: there is none of this id or name.
         """
-        record = self.get(selector)
+        record = self.get(selector, team)
         self._records.remove(record.id)
         del self._secrets[record.id]
         self.on_change()
 
-    def values(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the values of now of those names that there are; ids are no names."""
-        by_name = {secret.name: secret.value for secret in self._kept.values()}
+    def values(self, names: Iterable[str], team: str = TEAM_DEFAULT) -> dict[str, str]:
+        """Return the values of now of those names that a team has; ids are no names."""
+        by_name = {
+            secret.name: secret.value for secret in self._kept.values() if secret.team == team
+        }
         return {name: by_name[name] for name in names if name in by_name}
 
-    def _find(self, selector: str) -> SecretRecord | None:
-        if selector in self._secrets:
-            return self._secrets[selector]
+    def _of(self, team: str) -> list[SecretRecord]:
+        return [secret for secret in self._secrets.values() if secret.team == team]
+
+    def _find(self, selector: str, team: str) -> SecretRecord | None:
         name = selector.strip().lower()
-        return next((secret for secret in self._secrets.values() if secret.name == name), None)
+        found = (secret for secret in self._of(team) if secret.id == selector)
+        named = (secret for secret in self._of(team) if secret.name == name)
+        return next(found, None) or next(named, None)
 
     def _keep(self, record: SecretRecord) -> SecretRecord:
         self._records.write(record)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from capibara6_sandbox.errors import BadRequestError
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.records import Records, SnapshotRecord
 from capibara6_sandbox.host.states import SnapshotState, check_step
 
@@ -75,7 +76,8 @@ class Snapshots:
         replaced = [
             other
             for other in self._known.values()
-            if record.name and (other.name, other.tag) == (record.name, record.tag)
+            if record.name
+            and (other.team, other.name, other.tag) == (record.team, record.name, record.tag)
         ]
         before = self._states.get(record.id, SnapshotState.SAVING)
         kept = check_step("Snapshot", record.id, before, SnapshotState.KEPT)
@@ -85,18 +87,22 @@ class Snapshots:
             self.remove(other)
         return replaced
 
-    def find(self, text: str) -> SnapshotRecord | None:
-        """Return the snapshot that a client means; without a tag, the one with the default tag."""
+    def find(self, text: str, team: str = TEAM_DEFAULT) -> SnapshotRecord | None:
+        """Return the snapshot that a team means; without a tag, the one with the default tag."""
         if _REFERENCE.fullmatch(text) is None:
             return None
         reference = Reference.parse(text)
-        found = [record for record in self._known.values() if reference.means(record)]
+        found = [record for record in self.of(team) if reference.means(record)]
         if not reference.tag and len(found) > 1:
             found = [record for record in found if record.tag == DEFAULT_TAG] or found[:0]
         return found[0] if found else None
 
-    def select(self, sandbox_id: str, name: str) -> list[SnapshotRecord]:
-        """Return the snapshots of one sandbox, of one name, or ("") of all.
+    def of(self, team: str) -> list[SnapshotRecord]:
+        """Return a team's snapshots."""
+        return [record for record in self._known.values() if record.team == team]
+
+    def select(self, sandbox_id: str, name: str, team: str = TEAM_DEFAULT) -> list[SnapshotRecord]:
+        """Return a team's snapshots of one sandbox, of one name, or ("") of all.
 
         Raises:
             BadRequestError: a name that no snapshot can have.
@@ -104,7 +110,7 @@ class Snapshots:
         reference = Reference.parse(name) if name else None
         return [
             record
-            for record in self._known.values()
+            for record in self.of(team)
             if sandbox_id in ("", record.sandbox_id)
             and (reference is None or reference.means(record))
         ]

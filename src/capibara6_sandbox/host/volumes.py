@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from capibara6_sandbox.errors import BadRequestError, ConflictError, NotFoundError
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.records import Records, VolumeRecord
 from capibara6_sandbox.isolation.identity import has_id_ranges
 from capibara6_sandbox.isolation.rootfs import USER_ID
@@ -49,7 +50,7 @@ class Volumes:
             raise ConflictError(self._refusal)
         return self._kept
 
-    def create(self, name: str) -> VolumeRecord:
+    def create(self, name: str, team: str = TEAM_DEFAULT) -> VolumeRecord:
         """Make an empty volume.
 
         Raises:
@@ -57,11 +58,13 @@ class Volumes:
             ConflictError: these volumes are another server's.
             OSError: the disk refuses.
         """
-        if self.named(name) is not None:
+        if self.named(name, team) is not None:
             raise BadRequestError(f"Volume with name '{name}' already exists")
         token = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
-        record = VolumeRecord(id=str(uuid.uuid4()), name=name, token=token, created_at=now)
+        record = VolumeRecord(
+            id=str(uuid.uuid4()), name=name, token=token, created_at=now, team=team
+        )
         try:
             self._make_tree(self.tree(record.id))
             self._records.write(record)
@@ -78,18 +81,19 @@ class Volumes:
         if has_id_ranges():
             shutil.chown(tree, USER_ID, USER_ID)
 
-    def all(self) -> Iterable[VolumeRecord]:
-        """Return all volumes, oldest first."""
-        return sorted(self._volumes.values(), key=lambda volume: volume.created_at)
+    def all(self, team: str = TEAM_DEFAULT) -> Iterable[VolumeRecord]:
+        """Return a team's volumes, oldest first."""
+        found = [volume for volume in self._volumes.values() if volume.team == team]
+        return sorted(found, key=lambda volume: volume.created_at)
 
-    def get(self, volume_id: str) -> VolumeRecord:
-        """Return a volume.
+    def get(self, volume_id: str, team: str | None = TEAM_DEFAULT) -> VolumeRecord:
+        """Return a team's volume; with None for the team, anybody's.
 
         Raises:
             NotFoundError: there is none of this id.
         """
         record = self._volumes.get(volume_id)
-        if record is None:
+        if record is None or team not in (None, record.team):
             raise NotFoundError(f"Volume {volume_id} was not found")
         return record
 
@@ -97,17 +101,17 @@ class Volumes:
         """Whether there is a volume of this id."""
         return volume_id in self._kept
 
-    def named(self, name: str) -> VolumeRecord | None:
-        """Return a volume by its name."""
-        return next((volume for volume in self._volumes.values() if volume.name == name), None)
+    def named(self, name: str, team: str = TEAM_DEFAULT) -> VolumeRecord | None:
+        """Return a team's volume by its name."""
+        return next((volume for volume in self.all(team) if volume.name == name), None)
 
-    def destroy(self, volume_id: str) -> None:
+    def destroy(self, volume_id: str, team: str = TEAM_DEFAULT) -> None:
         """Remove a volume and its files, also where it is mounted; sandboxes then see it empty.
 
         Raises:
             NotFoundError: there is none of this id.
         """
-        self.get(volume_id)
+        self.get(volume_id, team)
         self._records.remove(volume_id)
         del self._volumes[volume_id]
         self._begin_removal(self.folder / volume_id)

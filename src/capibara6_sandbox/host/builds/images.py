@@ -83,7 +83,7 @@ class ImageBase:
         try:
             name = ImageName.parse(self._recipe.fromImage or "")
             key = image_key(str(name), platform.machine())
-            made = None if self._recipe.force else self._tools.cached(key)
+            made = None if self._recipe.force else self._tools.cached(key, self._build)
             if made is None:
                 made = await self._make(name, key)
             else:
@@ -108,7 +108,7 @@ class ImageBase:
         key, layers = layer_key("", IMAGE.name), tuple[str, ...]()
         for digest, archive in image.layers:
             key = layer_key(key, digest)
-            made = self._tools.cached(key)
+            made = self._tools.cached(key, self._build)
             if made is None:
                 self._say(f"[base] Unpacking layer {digest[:19]}")
                 layers = await self._add_layer(layers, archive)
@@ -136,7 +136,7 @@ class ImageBase:
 
     async def _provision(self, key: str, below: tuple[str, ...]) -> tuple[str, ...]:
         key = layer_key(key, _PROVISION)
-        made = self._tools.cached(key)
+        made = self._tools.cached(key, self._build)
         if made is not None:
             return made.layers
         self._say("[base] Provisioning sandbox template")

@@ -11,6 +11,7 @@ from capibara6_sandbox.host.builds.copying import copy
 from capibara6_sandbox.host.builds.recipe import Step
 from capibara6_sandbox.host.builds.uploads import Uploads
 from capibara6_sandbox.host.guest_client import GuestClient
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.programs import Hear, Program, ProgramFailedError, output, run
 
 
@@ -26,6 +27,7 @@ class Site:
     uploads: Uploads
     hear: Hear
     timeout_s: float
+    team: str = TEAM_DEFAULT  # whose archives
 
 
 Instruction = Callable[[Site, Step, StepContext], Awaitable[StepContext]]
@@ -74,7 +76,7 @@ async def _copy(site: Site, step: Step, context: StepContext) -> StepContext:
         raise StepError("COPY requires a local path and a container path argument")
     if not step.filesHash:
         raise StepError(f"{step.kind} requires files hash to be set")
-    archive = site.uploads.path(step.filesHash)
+    archive = site.uploads.path(step.filesHash, site.team)
     if not archive.is_file():
         raise StepError(
             f"failed to open files object from storage: {step.filesHash} was not uploaded"

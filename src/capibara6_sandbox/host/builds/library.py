@@ -18,6 +18,7 @@ from capibara6_sandbox.host.build_records import (
 )
 from capibara6_sandbox.host.builds.log import BuildLog
 from capibara6_sandbox.host.builds.names import DEFAULT_TAG, Name
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.records import Records
 from capibara6_sandbox.host.states import TRANSITIONS, BuildState, check_step
 
@@ -58,40 +59,52 @@ class Library:
         """How many records of builds did not hold: their layers are not among `layers`."""
         return self._build_records.damaged
 
-    def templates(self) -> Iterable[OwnTemplate]:
-        """Return all templates, oldest first."""
-        return sorted(self._templates.values(), key=lambda template: template.created_at)
+    def templates(self, team: str = TEAM_DEFAULT) -> list[OwnTemplate]:
+        """Return a team's templates, oldest first."""
+        own = [template for template in self._templates.values() if template.team == team]
+        return sorted(own, key=lambda template: template.created_at)
 
     def builds(self, template: OwnTemplate) -> list[Build]:
         """Return the builds of a template, newest first."""
         mine = [build for build in self._builds.values() if build.template_id == template.id]
         return sorted(mine, key=lambda build: build.created_at, reverse=True)
 
-    def find(self, alias_or_id: str) -> OwnTemplate | None:
-        """Return a template by its alias or id."""
-        if alias_or_id in self._templates:
-            return self._templates[alias_or_id]
-        return next((t for t in self._templates.values() if t.alias == alias_or_id), None)
+    def find(self, alias_or_id: str, team: str = TEAM_DEFAULT) -> OwnTemplate | None:
+        """Return a team's template by its alias or id."""
+        own = self.templates(team)
+        found = self._templates.get(alias_or_id)
+        return found if found in own else next((t for t in own if t.alias == alias_or_id), None)
+
+    def usable(self, alias_or_id: str, team: str) -> OwnTemplate | None:
+        """Return a template that a team may start from: its own, or by its id a public one."""
+        found = self._templates.get(alias_or_id)
+        return found if found is not None and found.public else self.find(alias_or_id, team)
+
+    def by_id(self, template_id: str) -> OwnTemplate | None:
+        """Return a template, whosever it is."""
+        return self._templates.get(template_id)
 
     def all_builds(self) -> list[Build]:
         """Return the builds of all templates."""
         return list(self._builds.values())
 
-    def get(self, alias_or_id: str) -> OwnTemplate:
-        """Return a template.
+    def get(self, alias_or_id: str, team: str = TEAM_DEFAULT) -> OwnTemplate:
+        """Return a team's template.
 
         Raises:
             NotFoundError: there is none of this name.
         """
-        template = self.find(alias_or_id)
+        template = self.find(alias_or_id, team)
         if template is None:
             raise NotFoundError(f"template '{alias_or_id}' not found")
         return template
 
-    def build(self, template_id: str, build_id: str) -> Build | None:
-        """Return a build, if it is of that template."""
-        build = self._builds.get(build_id)
-        return build if build is not None and build.template_id == template_id else None
+    def build(self, template_id: str, build_id: str, team: str = TEAM_DEFAULT) -> Build | None:
+        """Return a build, if it is of that template, and that of the team."""
+        build, template = self._builds.get(build_id), self._templates.get(template_id)
+        if build is None or template is None or template.team != team:
+            return None
+        return build if build.template_id == template_id else None
 
     def tagged(self, template: OwnTemplate, name: Name) -> Build | None:
         """Return the build that a tag points to, whatever became of it."""
@@ -171,6 +184,11 @@ class Library:
     def step(self, key: str) -> CachedStep | None:
         """Return what a step made before."""
         return self._steps.get(key)
+
+    def team_of(self, template_id: str) -> str | None:
+        """Return whose a template is; None where there is none (any more)."""
+        template = self._templates.get(template_id)
+        return template.team if template is not None else None
 
     def keep_step(self, step: CachedStep) -> None:
         """Remember what a step made."""

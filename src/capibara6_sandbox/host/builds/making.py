@@ -22,6 +22,7 @@ from capibara6_sandbox.host.builds.stages import (
     Tools,
     working_limits,
 )
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.layers import layer_bytes
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.programs import ProgramFailedError
@@ -97,7 +98,9 @@ class Making:
 
     def _from_own(self, text: str) -> tuple[str, tuple[str, ...], StepContext]:
         name = parse_name(text)
-        template = self._tools.library.find(name.alias)
+        library = self._tools.library
+        team = library.team_of(self._build.template_id) or TEAM_DEFAULT
+        template = library.usable(name.alias, team)
         if template is None:
             raise BuildError(absence(name.alias) or f"template '{text}' not found", BASE_STEP)
         base = self._tools.library.ready_build(template, name)
@@ -109,7 +112,7 @@ class Making:
 
     async def _make_stage(self, stage: Stage, step: Step, *, force: bool) -> Stage:
         key = step_key(stage.key, step)
-        made = None if force else self._tools.cached(key)
+        made = None if force else self._tools.cached(key, self._build)
         prefix = "CACHED " if made else ""
         self._say(f"{prefix}[{self._place}] {step.text} [{key[:12]}]")
         if made is not None:
@@ -131,7 +134,8 @@ class Making:
                 self._build, stage.environment, stage.layers, working_limits(self._build)
             )
         timeout_s = self._tools.step_timeout_s
-        site = Site(self._machine.guest, self._tools.uploads, self._hear, timeout_s)
+        team = self._tools.library.team_of(self._build.template_id) or TEAM_DEFAULT
+        site = Site(self._machine.guest, self._tools.uploads, self._hear, timeout_s, team)
         try:
             return await carry_out(site, step, stage.context)
         except StepError as cause:

@@ -63,10 +63,14 @@ class Tools:
     step_timeout_s: float
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one system layer is made at a time
 
-    def cached(self, key: str) -> CachedStep | None:
-        """Return what a step made before, if it is still whole."""
-        made = self.library.step(key)
-        if made is None:
+    def cached(self, key: str, build: Build) -> CachedStep | None:
+        """Return what a step made before for the same team, if it is still whole.
+
+        Another team's may hold what this one could not have got, or what it did not ask for:
+        names of archives are their clients' own, and images may need a password.
+        """
+        made, team = self.library.step(key), self.library.team_of(build.template_id)
+        if made is None or self.library.team_of(made.template_id) != team:
             return None
         try:
             for name in made.layers:

@@ -7,9 +7,12 @@ from capibara6_sandbox.errors import BadRequestError, NotFoundError
 from capibara6_sandbox.host.build_records import OwnTemplate
 from capibara6_sandbox.host.builds.library import Library
 from capibara6_sandbox.host.builds.names import DEFAULT_TAG, clean_tags, parse_name
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 
 
-def assign(library: Library, target: str, tags: Sequence[str]) -> tuple[str, list[str]]:
+def assign(
+    library: Library, target: str, tags: Sequence[str], team: str = TEAM_DEFAULT
+) -> tuple[str, list[str]]:
     """Let tags point to the build that `target` means; return its id and them.
 
     Raises:
@@ -18,7 +21,7 @@ def assign(library: Library, target: str, tags: Sequence[str]) -> tuple[str, lis
     if not tags:
         raise BadRequestError("At least one tag is required")
     name = parse_name(target, "Invalid target template format")
-    template = library.get(name.alias)
+    template = library.get(name.alias, team)
     wanted = name.tag or DEFAULT_TAG
     tagged = template.tags.get(wanted)
     if tagged is None:
@@ -28,7 +31,7 @@ def assign(library: Library, target: str, tags: Sequence[str]) -> tuple[str, lis
     return tagged.build_id, cleaned
 
 
-def unassign(library: Library, text: str, tags: Sequence[str]) -> None:
+def unassign(library: Library, text: str, tags: Sequence[str], team: str = TEAM_DEFAULT) -> None:
     """Remove tags from a template; those that it has not do not matter.
 
     Raises:
@@ -44,7 +47,7 @@ def unassign(library: Library, text: str, tags: Sequence[str]) -> None:
         raise BadRequestError(
             "Template name should not contain a tag, use the 'tags' field instead"
         )
-    template = library.get(name.alias)
+    template = library.get(name.alias, team)
     template.tags = {tag: kept for tag, kept in template.tags.items() if tag not in cleaned}
     library.write(template)
 

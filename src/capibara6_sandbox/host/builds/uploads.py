@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from capibara6_sandbox.errors import BadRequestError, BodyTooLargeError, UnauthorizedError
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 
 UPLOAD_BYTES_MAX: Final = 4 << 30
 KEPT_BYTES_MAX: Final = 16 << 30  # of all archives; the oldest make room
@@ -32,15 +33,16 @@ class Uploads:
         for left in folder.glob(".part-*"):
             left.unlink()
 
-    def path(self, files_hash: str) -> Path:
-        """Return where an archive lies, or would lie.
+    def path(self, files_hash: str, team: str = TEAM_DEFAULT) -> Path:
+        """Return where a team's archive lies, or would lie.
 
         Raises:
             BadRequestError: the hash has another form.
         """
         if _HASH.fullmatch(files_hash) is None:
             raise BadRequestError("Invalid files hash")
-        return self._folder / f"{files_hash}.tar"
+        prefix = "" if team == TEAM_DEFAULT else f"{team}."
+        return self._folder / f"{prefix}{files_hash}.tar"
 
     def query(self, template_id: str, files_hash: str) -> str:
         """Return the query of an address to upload to."""
@@ -62,14 +64,16 @@ class Uploads:
         message = f"{template_id}:{files_hash}:{expires}".encode()
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()
 
-    async def receive(self, files_hash: str, pieces: AsyncIterator[bytes]) -> None:
-        """Keep an archive, whole or not at all.
+    async def receive(
+        self, files_hash: str, pieces: AsyncIterator[bytes], team: str = TEAM_DEFAULT
+    ) -> None:
+        """Keep a team's archive, whole or not at all.
 
         Raises:
             BodyTooLargeError: it is larger than `UPLOAD_BYTES_MAX`.
             OSError: the disk is full.
         """
-        target = self.path(files_hash)
+        target = self.path(files_hash, team)
         aside = self._folder / f".part-{secrets.token_hex(8)}"
         try:
             with aside.open("wb") as file:

@@ -29,6 +29,7 @@ from capibara6_sandbox.host.builds.registries import RegistrySettings
 from capibara6_sandbox.host.builds.stages import BuildError, Tools
 from capibara6_sandbox.host.builds.uploads import Uploads
 from capibara6_sandbox.host.foundry import Foundry
+from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.layer_space import LayerSpace
 from capibara6_sandbox.host.shortages import shortage
 from capibara6_sandbox.host.states import BuildState
@@ -126,9 +127,9 @@ class Workshop:
         """The archives for COPY steps."""
         return self._made_with.uploads
 
-    def own_templates(self) -> Sequence[OwnTemplate]:
-        """Return all templates that clients built."""
-        return list(self._tools.library.templates()) if self._tools else []
+    def own_templates(self, team: str = TEAM_DEFAULT) -> Sequence[OwnTemplate]:
+        """Return all templates that a team built."""
+        return self._tools.library.templates(team) if self._tools else []
 
     def order(
         self,
@@ -137,6 +138,7 @@ class Workshop:
         cpu_count: int | None = None,
         memory_mb: int | None = None,
         disk_free_mb: int | None = None,
+        team: str = TEAM_DEFAULT,
     ) -> tuple[OwnTemplate, Build]:
         """Take an order for a build, to be started with `begin`.
 
@@ -146,6 +148,7 @@ class Workshop:
             cpu_count: of its sandboxes; None for the default, as of the next two.
             memory_mb: of its sandboxes.
             disk_free_mb: what its sandboxes may write at least.
+            team: whose it is.
 
         Raises:
             BadRequestError: a name, tag or limit that cannot be.
@@ -157,7 +160,7 @@ class Workshop:
             raise ConflictError(f"Alias '{name.alias}' is already used")
         wanted = clean_tags([*([name.tag] if name.tag else []), *tags]) or [DEFAULT_TAG]
         cpus, memory = check_limits(cpu_count, memory_mb)
-        template = self.library.find(name.alias) or _new_template(name.alias)
+        template = self.library.find(name.alias, team) or _new_template(name.alias, team)
         self._supersede(template, wanted)
         self._give_up_old_orders()
         self._check_room()
@@ -192,19 +195,21 @@ class Workshop:
                 f"({_RUNNING_MAX}). Please wait for existing builds to complete."
             )
 
-    def begin(self, template_id: str, build_id: str, recipe: Recipe) -> None:
+    def begin(
+        self, template_id: str, build_id: str, recipe: Recipe, team: str = TEAM_DEFAULT
+    ) -> None:
         """Begin an ordered build; one for the same tags that runs is cancelled.
 
         Raises:
             NotFoundError: there is no such build.
             BadRequestError: it was begun before.
         """
-        build = self.library.build(template_id, build_id)
+        build = self.library.build(template_id, build_id, team)
         if build is None:
             raise NotFoundError(f"Error when getting template: no build {build_id[:80]!r} of it")
         if build.status is not BuildState.WAITING:
             raise BadRequestError("build is not in waiting state")
-        template = self.library.get(template_id)
+        template = self.library.get(template_id, team)
         for other in self.library.builds(template):
             if other.id in self._running and set(other.tags) & set(build.tags):
                 self._running[other.id].cancel()
@@ -240,14 +245,14 @@ class Workshop:
         self.library.fail(build, reason)
         self.library.close_log(build)
 
-    def resolve(self, text: str) -> Template | None:
-        """Return what a client may start sandboxes of, by alias or id, perhaps with a tag.
+    def resolve(self, text: str, team: str = TEAM_DEFAULT) -> Template | None:
+        """Return what a team may start sandboxes of, by alias or id, perhaps with a tag.
 
         Raises:
             NotFoundError: the template has no such tag, or no finished build.
         """
         name = parse_name(text)
-        template = self._tools.library.find(name.alias) if self._tools else None
+        template = self._tools.library.usable(name.alias, team) if self._tools else None
         if template is None:
             return None
         build = self.library.ready_build(template, name)
@@ -275,7 +280,7 @@ class Workshop:
 
     def note_use(self, template_id: str) -> None:
         """Count a sandbox that was started of a template."""
-        template = self._tools.library.find(template_id) if self._tools else None
+        template = self._tools.library.by_id(template_id) if self._tools else None
         if template is not None:
             template.spawn_count += 1
             template.last_spawned_at = now()
@@ -284,13 +289,14 @@ class Workshop:
             except OSError as cause:  # a count is no reason to refuse a sandbox that was started
                 _log.error("use_not_counted", template_id=template_id, cause=str(cause))
 
-    async def remove(self, text: str) -> bool:
-        """Delete a template with its builds; return False if there is none.
+    async def remove(self, text: str, team: str = TEAM_DEFAULT) -> bool:
+        """Delete a team's template with its builds; return False if there is none.
 
         Raises:
             BadRequestError: sandboxes of it run or are paused.
         """
-        template = self._tools.library.find(parse_name(text).alias) if self._tools else None
+        alias = parse_name(text).alias
+        template = self._tools.library.find(alias, team) if self._tools else None
         if template is None:
             return False
         if any(used.name == template.id for used in self._in_use()):
@@ -338,6 +344,6 @@ class Workshop:
             self._tools.space.close()
 
 
-def _new_template(alias: str) -> OwnTemplate:
+def _new_template(alias: str, team: str) -> OwnTemplate:
     identifier = "".join(secrets.choice(_ID_ALPHABET) for _ in range(20))
-    return OwnTemplate(id=identifier, alias=alias, created_at=now(), updated_at=now())
+    return OwnTemplate(id=identifier, alias=alias, created_at=now(), updated_at=now(), team=team)
