@@ -12,11 +12,12 @@ LOAD_S ?= 1800
 KILLS ?= 3000
 PLATFORM_KILLS ?= 100
 E2B ?= ../e2b-dev
+FUZZ_S ?= 30
 DATA ?= examples/birdstrikes/birdstrikes.csv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11
 
-.PHONY: run test check format bench compatibility suites soak extras lock clean help
+.PHONY: run test check format bench compatibility suites soak fuzz extras lock clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -55,6 +56,9 @@ soak: $(VENV)/dev.stamp ## Load for half an hour, 50 sandboxes for ten minutes, 
 	$(BIN)/python bench/kills.py --kills $(KILLS)
 	$(BIN)/python bench/platform_kills.py --kills $(PLATFORM_KILLS)
 
+fuzz: $(VENV)/fuzz.stamp ## Fuzz every parser of what clients and guests send, and both HTTP faces by their OpenAPI
+	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_S)
+
 extras: ## Install what optional features and their tests need (Debian and Ubuntu; asks for root)
 	@sh scripts/extras.sh
 
@@ -62,6 +66,7 @@ lock: $(VENV)/build.stamp ## Renew the lock files
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) pyproject.toml --extra postgres -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev --extra postgres -o requirements/dev.txt
+	$(COMPILE) requirements/fuzz.in -c requirements/dev.txt -o requirements/fuzz.txt
 	$(COMPILE) requirements/sdk-oldest.in -o requirements/sdk-oldest.txt
 	$(COMPILE) requirements/sdk-middle.in -o requirements/sdk-middle.txt
 	$(COMPILE) requirements/base.in -o src/capibara6_sandbox/templates/base.txt
@@ -82,4 +87,8 @@ $(VENV)/runtime.stamp: $(VENV)/build.stamp requirements/runtime.txt pyproject.to
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements/dev.txt
 	@$(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp requirements/fuzz.txt
+	@$(UV) pip install --quiet --require-hashes -r requirements/fuzz.txt
 	@touch $@

@@ -117,7 +117,7 @@ class ExecutionStream:
             return b""
         if event.get("type") == "keepalive":
             return _line(event)
-        if event.get("type") not in _EVENT_TYPES:
+        if str(event.get("type")) not in _EVENT_TYPES:
             return b""
         if event["type"] == "error":
             event = self._explain(event)

@@ -124,7 +124,7 @@ class Journal:
             return  # also what two that collect at once have both been given
         self._read[machine] = number
         event, pid = note.get("event"), note.get("pid")
-        if event not in _EVENTS or not isinstance(pid, int):
+        if not isinstance(event, str) or event not in _EVENTS or not isinstance(pid, int):
             return
         fields: dict[str, str | int] = {"logger": "process", "event_type": event, "pid": pid}
         for name in _FIELDS:
@@ -137,7 +137,7 @@ class Journal:
     def _moment(self, at_s: Any) -> datetime:
         """Return when an agent says that something was; now, where that cannot be."""
         now = self._now()
-        age_s = now.timestamp() - at_s if isinstance(at_s, int | float) else 0.0
+        age_s = now.timestamp() - at_s if isinstance(at_s, float) else 0.0
         return now - timedelta(seconds=age_s) if 0 < age_s < KEPT.total_seconds() else now
 
     def _add(self, sandbox_id: str, entry: Entry) -> None:

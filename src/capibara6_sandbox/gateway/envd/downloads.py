@@ -25,6 +25,7 @@ from capibara6_sandbox.gateway.envd.sandbox import EnvdSandbox
 from capibara6_sandbox.host.guest_client import GuestLostError
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_SECONDS_MAX = 253_402_300_799
 _GZIP = 16 + zlib.MAX_WBITS
 _GZIP_LEVEL = 1  # the connection is rarely slower than a better compression would be
 
@@ -100,7 +101,9 @@ class Download:
             "content-type": mimetypes.guess_type(name)[0] or "application/octet-stream",
             "content-disposition": f"inline; filename*=UTF-8''{quote(name, errors='replace')}",
             "x-content-type-options": "nosniff",
-            "last-modified": formatdate(found["modified_ns"] // 1_000_000_000, usegmt=True),
+            # A page that a sandbox made must not run as one of the server's own name.
+            "content-security-policy": "sandbox",
+            "last-modified": formatdate(_seconds(found["modified_ns"]), usegmt=True),
             "accept-ranges": "bytes",
             "vary": "Accept-Encoding",
         }
@@ -153,6 +156,11 @@ def _found(event: dict[str, Any] | bytes | None) -> dict[str, Any]:
         if all(isinstance(number, int) for number in numbers) and isinstance(length, int | None):
             return event
     raise GuestLostError("the agent did not say what it reads")
+
+
+def _seconds(time_ns: int) -> int:
+    """Return a moment that HTTP can tell: the nearest one from 1970 to 9999."""
+    return min(max(time_ns // 1_000_000_000, 0), _SECONDS_MAX)
 
 
 def _unsatisfiable(size: int) -> Response:

@@ -25,7 +25,7 @@ def entry_info(entry: dict[str, Any]) -> dict[str, Any]:
     """
     try:
         return _entry_info(entry)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise GuestLostError("the agent described an entry in no known form") from None
 
 

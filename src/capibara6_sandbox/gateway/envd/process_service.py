@@ -154,7 +154,7 @@ def _end(result: dict[str, Any]) -> dict[str, Any]:
             "exited": bool(result["exited"]),
             "status": str(result["status"]),
         }
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         raise GuestLostError("the agent did not say how the program ended") from None
     if result.get("error") is not None:
         end["error"] = str(result["error"])

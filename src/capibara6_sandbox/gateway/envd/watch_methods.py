@@ -47,7 +47,10 @@ async def create_watcher(call: RpcCall) -> dict[str, Any]:
 async def get_watcher_events(call: RpcCall) -> dict[str, Any]:
     """Return the events that were collected since the last time."""
     result = await call.sandbox.guest.request("files.watcher_events", **_watcher(call))
-    return {"events": [_event(event) for event in result.get("events", ())]}
+    events = result.get("events", [])
+    if not isinstance(events, list):
+        raise GuestLostError("the agent reported events in no known form")
+    return {"events": [_event(event) for event in events]}
 
 
 async def remove_watcher(call: RpcCall) -> dict[str, Any]:
@@ -69,7 +72,7 @@ def _watcher(call: RpcCall) -> dict[str, Any]:
 
 
 def _event(event: Any) -> dict[str, Any]:
-    if not isinstance(event, dict) or event.get("type") not in _TYPES:
+    if not isinstance(event, dict) or str(event.get("type")) not in _TYPES:
         raise GuestLostError("the agent reported an event in no known form")
-    known = {"name": readable(str(event.get("name"))), "type": _TYPES[event["type"]]}
+    known = {"name": readable(str(event.get("name"))), "type": _TYPES[str(event["type"])]}
     return known if "entry" not in event else known | {"entry": entry_info(event["entry"])}
