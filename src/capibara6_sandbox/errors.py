@@ -9,6 +9,7 @@
     ├── RepeatMismatchError       a key of one request came with another one
     ├── DiskFullError             there is no room on the server's disk
     ├── TooManySandboxesError     the server's limit is reached
+    ├── BusyError                 there is no room for more requests just now
     └── StartError                the machine could not start a sandbox, or hold it still
         └── LayerError            what a sandbox has written could not be saved, or is gone
 
@@ -51,6 +52,10 @@ class DiskFullError(SandboxServerError):
 
 class TooManySandboxesError(SandboxServerError):
     """The server's limit is reached."""
+
+
+class BusyError(SandboxServerError):
+    """There is no room for more requests just now."""
 
 
 class StartError(SandboxServerError):

@@ -34,6 +34,7 @@ from capibara6_sandbox.host.keys import FOLDER, KeyRing
 from capibara6_sandbox.host.signing import CertificateError
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.keys_command import run_keys_command
+from capibara6_sandbox.log import configure_log
 from capibara6_sandbox.network.policy import parse_networks
 from capibara6_sandbox.network.proxies import PolicyError
 from capibara6_sandbox.network.reach import Mode, Shown
@@ -63,7 +64,7 @@ def main() -> None:
     if arguments.command == "keys":
         _keys(arguments)
         return
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    configure_log(sys.stderr)
     key = arguments.api_key or os.environ.get("E2B_API_KEY") or f"e2b_{secrets.token_hex(20)}"
     if not _KEY_FORM.match(key):
         _fail("--api-key: clients accept only keys of the form e2b_ and hex digits")

@@ -12,6 +12,7 @@ from capibara6.api.access import KeyMiddleware, LoopbackMiddleware
 from capibara6.api.body_limit import BodyLimitMiddleware
 from capibara6.api.faults import add_handlers
 from capibara6.config import Settings
+from capibara6_http.room import Room, RoomMiddleware
 
 # A JSON body is parsed as a whole, so it stays in memory; base64 makes four bytes of three.
 BODY_BYTES_MAX: Final = 48 * 1024 * 1024
@@ -31,6 +32,7 @@ def application(settings: Settings, lifespan: Lifespan) -> FastAPI:
         app.include_router(part.router)
     add_handlers(app)
     app.add_middleware(BodyLimitMiddleware, body_bytes_max=BODY_BYTES_MAX)
+    app.add_middleware(RoomMiddleware, room=Room())
     keys = [key.get_secret_value() for key in settings.api_keys]
     if keys:
         app.add_middleware(KeyMiddleware, keys=keys)

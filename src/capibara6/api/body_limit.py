@@ -7,8 +7,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from capibara6.api.faults import error_response
+from capibara6_http.room import NoRoomError, hold
 
 _TOO_LARGE: Final = 413
+_BUSY: Final = 503
 
 
 class BodyLimitMiddleware:
@@ -28,15 +30,17 @@ class BodyLimitMiddleware:
             response = error_response(_TOO_LARGE, "too_large", self._message(int(announced)))
             await response(scope, receive, send)
             return
-        await self.app(scope, self._counted(receive), send)
+        await self.app(scope, self._counted(scope, receive), send)
 
-    def _counted(self, receive: Receive) -> Receive:
+    def _counted(self, scope: Scope, receive: Receive) -> Receive:
         received = 0
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
-            received += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            received += size
+            _hold(scope, size)
             if received > self._body_bytes_max:
                 # Raised inside the application, whose handler gives it the common shape.
                 raise HTTPException(_TOO_LARGE, self._message(received))
@@ -46,3 +50,10 @@ class BodyLimitMiddleware:
 
     def _message(self, size_bytes: int) -> str:
         return f"The request's body has {size_bytes:,} bytes; the limit is {self._body_bytes_max:,}"
+
+
+def _hold(scope: Scope, size: int) -> None:
+    try:
+        hold(scope, size)
+    except NoRoomError as cause:
+        raise HTTPException(_BUSY, str(cause), {"Retry-After": "1"}) from None

@@ -36,7 +36,9 @@ def add_handlers(app: FastAPI) -> None:
         status = error.status_code
         code = _CODES.get(status, HTTPStatus(status).name.lower())
         message = f"{error.detail}: {request.method} {request.url.path}."
-        return error_response(status, code, message)
+        response = error_response(status, code, message)
+        response.headers.update(error.headers or {})
+        return response
 
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, error: Exception) -> JSONResponse:

@@ -2,7 +2,10 @@
 
 from collections.abc import Collection, Iterable
 
+from starlette.types import ASGIApp
+
 from capibara6_http.places import PLACES_MAX
+from capibara6_http.room import Room, RoomMiddleware
 from capibara6_sandbox.gateway.code_interpreter import create_code_interpreter_app
 from capibara6_sandbox.gateway.control import create_control_app
 from capibara6_sandbox.gateway.dispatch import Dispatcher
@@ -21,7 +24,7 @@ def create_app(
     other_names: Iterable[str] = (),
     origins: Collection[str] = (),
     connections: int = PLACES_MAX,
-) -> Dispatcher:
+) -> ASGIApp:
     """Build the server's ASGI application.
 
     Args:
@@ -35,7 +38,7 @@ def create_app(
     """
     keeper.keys.admit(key)
     meters = Meters(keeper.keys.limits, max(1, int(connections * SHARE)))
-    return Dispatcher(
+    dispatcher = Dispatcher(
         keeper,
         Hosts(domain, other_names),
         meters,
@@ -43,3 +46,4 @@ def create_app(
         envd=PageGuard(create_envd_app(), origins),
         code_interpreter=PageGuard(create_code_interpreter_app(), origins),
     )
+    return RoomMiddleware(dispatcher, Room())

@@ -103,7 +103,9 @@ class TokenMiddleware:
 
 async def _on_call_error(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, CallError)
-    status = {"not_found": 404, "invalid_argument": 400}.get(failure.code, 500)
+    status = {"not_found": 404, "invalid_argument": 400, "resource_exhausted": 429}.get(
+        failure.code, 500
+    )
     return PlainTextResponse(failure.message, status)
 
 

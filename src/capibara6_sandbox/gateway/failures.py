@@ -22,6 +22,7 @@ STATUSES: Final[Mapping[type[errors.SandboxServerError], int]] = {
     errors.RepeatMismatchError: 422,
     errors.DiskFullError: 507,
     errors.TooManySandboxesError: 429,
+    errors.BusyError: 503,
     errors.StartError: 500,
     errors.LayerError: 500,
 }

@@ -5,9 +5,19 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from capibara6_guest import wire
+
+CALLS_MAX: Final = 512  # under way to one agent
+
+
+class TooManyCallsError(wire.CallError):
+    """One sandbox has as many calls under way as it may have."""
+
+    def __init__(self) -> None:
+        text = f"the sandbox has too many concurrent calls (limit: {CALLS_MAX}); end some"
+        super().__init__("resource_exhausted", text)
 
 
 class GuestLostError(Exception):
@@ -27,13 +37,20 @@ class GuestCall:
     async def __aenter__(self) -> Self:
         if self._client.parked:
             raise GuestLostError("the sandbox is paused")
+        if self._client.busy >= CALLS_MAX:
+            raise TooManyCallsError
+        self._client.busy += 1
         try:
             path = str(self._client.socket_path)
             self._reader, self._writer = await asyncio.open_unix_connection(path)
             wire.make_room(self._writer)
             self._writer.write(wire.encode_message(self._message))
         except OSError as cause:
+            self._client.busy -= 1
             raise GuestLostError(f"the agent does not answer ({cause})") from None
+        except BaseException:
+            self._client.busy -= 1
+            raise
         self._client.enter(self)
         return self
 
@@ -50,6 +67,7 @@ class GuestCall:
     ) -> None:
         if self._writer is not None:
             self._client.leave(self)
+            self._client.busy -= 1
             self._writer.close()
 
     async def send_data(self, data: bytes) -> None:
@@ -119,6 +137,7 @@ class GuestClient:
         self.socket_path = socket_path
         self.parked = False
         self.called: set[str] = set()  # the operations that were ever asked of the agent
+        self.busy = 0  # calls that are under way or begin
         self._calls: set[GuestCall] = set()
 
     def park(self) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from capibara6_guest.wire import CallError
+from capibara6_http.room import NoRoomError, hold
 from capibara6_sandbox.gateway.envd.disconnects import unless_disconnected
 from capibara6_sandbox.gateway.envd.envelopes import MESSAGE_BYTES_MAX, envelopes, too_large
 from capibara6_sandbox.gateway.envd.errors import connect_error_response, sandbox_lost_response
@@ -144,14 +145,33 @@ async def _whole_body(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
+        hold_for_call(request.scope, len(chunk))
         if len(body) > MESSAGE_BYTES_MAX:
             raise too_large(len(body))
     return bytes(body)
 
 
+async def _held(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        hold_for_call(request.scope, len(chunk))
+        yield chunk
+
+
+def hold_for_call(scope: Scope, size: int) -> None:
+    """Hold bytes of a call's message.
+
+    Raises:
+        CallError: unavailable when there is no room for them.
+    """
+    try:
+        hold(scope, size)
+    except NoRoomError as cause:
+        raise CallError("unavailable", str(cause)) from None
+
+
 async def _only_message(request: Request) -> Message:
     only: Message | None = None
-    async for message in envelopes(request.stream()):
+    async for message in envelopes(_held(request)):
         if only is not None:
             raise CallError("invalid_argument", "one message expected, but there are more")
         only = message

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from capibara6_guest.wire import CallError
+from capibara6_sandbox.host.guest_client import TooManyCallsError
 
 # https://connectrpc.com/docs/protocol/#error-codes
 CONNECT_STATUS = {
@@ -45,7 +46,10 @@ def connect_error_response(failure: CallError) -> JSONResponse:
 
 def files_error_response(failure: CallError) -> JSONResponse:
     """Answer a request for a file that failed."""
-    return plain_error_response(_FILES_STATUS.get(failure.code, 500), readable(failure.message))
+    status = _FILES_STATUS.get(failure.code, 500)
+    if isinstance(failure, TooManyCallsError):
+        status = 429
+    return plain_error_response(status, readable(failure.message))
 
 
 def plain_error_response(status: int, message: str) -> JSONResponse:

@@ -81,7 +81,7 @@ class Message:
         if value is None:
             return {}
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-            raise _wrong(name, "an object of strings", value)
+            raise _wrong(name, "an object of strings", type(value))  # values may be secrets
         return value
 
     def base64(self, name: str) -> str:
