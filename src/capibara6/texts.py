@@ -123,6 +123,14 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "es": "Registro de la ejecución: {folder} (de nuevo: capibara6 executions {run_id})",
     },
     # -- verdicts ----------------------------------------------------------------------------
+    "verdict_taken": {
+        "en": "Taken: an outcome of tier {tier}, and of {bullets} lessons.",
+        "es": "Anotado: un resultado del nivel {tier} y de {bullets} lecciones.",
+    },
+    "verdict_known": {
+        "en": "Nothing to learn from it: no model wrote the program, or it was judged before.",
+        "es": "Nada que aprender: ningún modelo escribió el programa, o ya se había juzgado.",
+    },
     "verdict_wrong": {
         "en": "Wrong: see above. It does not do what is asked.",
         "es": "Incorrecto: véase arriba. No hace lo que se pide.",

@@ -108,6 +108,12 @@ class ValidateBody(Body):
         )
 
 
+class VerdictBody(Body):
+    """What a user says of an answer."""
+
+    good: bool
+
+
 class QueryBody(Body):
     """A question in plain language."""
 

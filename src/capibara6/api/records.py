@@ -8,8 +8,10 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
+from capibara6.api.bodies import VerdictBody
 from capibara6.api.links import listed_view, record_view
 from capibara6.api.services import Parts
+from capibara6.feedback import take_verdict
 from capibara6.store import ExecutionFilter
 from capibara6.views import event_view, view
 
@@ -83,6 +85,15 @@ async def run(run_id: str, parts: Parts) -> dict[str, Any]:
     record = await parts.store.runs.get(run_id)
     events = [event_view(event) async for event in parts.store.runs.replay(run_id)]
     return {**view(record), "events": events}
+
+
+@router.post("/api/runs/{run_id}/verdict")
+async def verdict(run_id: str, body: VerdictBody, parts: Parts) -> dict[str, Any]:
+    """Say whether an answer was right, for the router and the playbook to learn from.
+
+    The first verdict on a run counts; `tier` is empty where it was counted for none.
+    """
+    return view(await take_verdict(parts.store, run_id, good=body.good))  # type: ignore[no-any-return]
 
 
 def _filter(

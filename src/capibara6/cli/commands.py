@@ -1,5 +1,6 @@
 """The commands and their options. Thin: each hands over to a module it imports when called."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -111,6 +112,26 @@ def validate(
 
     claim = (file, language, data or [], example or [], tests, template, timeout)
     run(lambda: proving.validate(*claim, run=try_it, as_json=as_json), as_json)
+
+
+class Verdict(StrEnum):
+    """What a user says of an answer."""
+
+    GOOD = "good"
+    BAD = "bad"
+
+
+@app.command()
+def verdict(
+    run_id: Annotated[str, typer.Argument(help="Of the run, as `ask` and `executions` tell it.")],
+    verdict: Annotated[Verdict, typer.Argument(help="Whether its answer was right.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say whether an answer was right, for the router and the playbook to learn from."""
+    from capibara6.cli import judging
+    from capibara6.cli.running import run
+
+    run(lambda: judging.judge(run_id, good=verdict is Verdict.GOOD, as_json=as_json), as_json)
 
 
 @app.command()

@@ -32,6 +32,7 @@ class GuestCall:
         self._message = {"op": operation, **arguments}
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._has_room = False
         self.result: dict[str, Any] | None = None  # set when events() has ended
 
     async def __aenter__(self) -> Self:
@@ -43,7 +44,6 @@ class GuestCall:
         try:
             path = str(self._client.socket_path)
             self._reader, self._writer = await asyncio.open_unix_connection(path)
-            wire.make_room(self._writer)
             self._writer.write(wire.encode_message(self._message))
         except OSError as cause:
             self._client.busy -= 1
@@ -77,6 +77,9 @@ class GuestCall:
             GuestLostError: the agent has closed the connection.
         """
         assert self._writer is not None
+        if not self._has_room:
+            self._has_room = True
+            wire.make_room(self._writer)
         try:
             for start in range(0, len(data), wire.DATA_BYTES_MAX):
                 piece = data[start : start + wire.DATA_BYTES_MAX]

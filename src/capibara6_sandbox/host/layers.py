@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from capibara6_sandbox.errors import LayerError
+from capibara6_sandbox.host.placement import spread
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 
 REPORT_TIMEOUT_S: Final = 300.0
@@ -81,6 +82,8 @@ def make_layer(folder: Path, name: str, fill: Callable[[Path], None]) -> None:
         return
     aside = folder / f"{ASIDE}{name}"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        spread(folder)
         shutil.rmtree(aside, ignore_errors=True)  # of a server that was killed
         (aside / "tree").mkdir(parents=True)
         fill(aside / "tree")
@@ -143,8 +146,16 @@ async def ask(nursery: ZygoteClient, order: dict[str, Any], fds: Sequence[int]) 
 
 
 def _measure(tree: Path) -> dict[str, int]:
-    sizes = [path.lstat().st_blocks * 512 for path in tree.rglob("*")]
-    return {"bytes": sum(sizes), "inodes": len(sizes)}
+    inodes = stored = 0
+    todo = [str(tree)]
+    while todo:
+        with os.scandir(todo.pop()) as entries:
+            for entry in entries:
+                inodes += 1
+                stored += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append(entry.path)
+    return {"bytes": stored, "inodes": inodes}
 
 
 async def _read_all(fd: int) -> bytes:

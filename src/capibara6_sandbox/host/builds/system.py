@@ -210,17 +210,18 @@ def _digest(*parts: str) -> str:
 
 def _folders(top: Path) -> Iterator[tuple[str, int]]:
     """Yield the directories below `top` that everybody may enter and list, with their modes."""
-    device = top.stat().st_dev
-    for folder, names, _ in os.walk(top):
-        kept = []
-        for name in names:
-            status = os.lstat(f"{folder}/{name}")
-            if status.st_mode & _FOR_EVERYBODY != _FOR_EVERYBODY or status.st_dev != device:
-                continue
-            if stat.S_ISDIR(status.st_mode):
-                kept.append(name)
-                yield os.path.relpath(f"{folder}/{name}", top), stat.S_IMODE(status.st_mode)
-        names[:] = kept
+    device, above = top.stat().st_dev, len(os.path.join(top, ""))
+    todo = [str(top)]
+    while todo:
+        with os.scandir(todo.pop()) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    continue
+                status = entry.stat(follow_symlinks=False)
+                if status.st_mode & _FOR_EVERYBODY != _FOR_EVERYBODY or status.st_dev != device:
+                    continue
+                todo.append(entry.path)
+                yield entry.path[above:], stat.S_IMODE(status.st_mode)
 
 
 def _without_hoards(folders: Iterable[tuple[str, int]], lists: Path) -> list[tuple[str, int]]:
