@@ -63,6 +63,26 @@ def test_kernels_believe_it_too(server: SandboxServer, sandbox: Sandbox) -> None
     assert interpreter.run_code(script, language="javascript").logs.stdout == ["GET\n"]
 
 
+JAVA = """\
+import java.net.URI;
+class Client {
+    public static void main(String[] words) throws Exception {
+        var told = URI.create(words[0]).toURL().openStream().readAllBytes();
+        System.out.println(new String(told).contains("t0ken"));
+    }
+}
+"""
+
+
+def test_java_believes_it_too(sandbox: Sandbox) -> None:
+    if not sandbox.files.exists("/etc/ssl/certs/java/cacerts"):
+        pytest.skip("needs a JDK on the server's machine: run `make extras`")
+    sandbox.files.write("/tmp/Client.java", JAVA)
+    options = "-Xmx64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+    shown = sandbox.commands.run(f"java {options} /tmp/Client.java https://{HOST}/", timeout=100)
+    assert shown.stdout == "true\n"
+
+
 def test_bodies_pass_in_every_framing(sandbox: Sandbox) -> None:
     sandbox.files.write("/tmp/body", b"x" * 3_000_000)
     url = f"https://{HOST}/upload"

@@ -10,10 +10,12 @@ import stat
 from typing import Final
 
 from capibara6_sandbox.isolation import linux, mounts
+from capibara6_sandbox.isolation.keystore import keystore
 
 FOLDER: Final = "/run/capibara6"
 BUNDLE: Final = f"{FOLDER}/ca-certificates.crt"  # what the template brings, and the own authority
 AUTHORITY: Final = f"{FOLDER}/authority.pem"
+JAVA_STORE: Final = f"{FOLDER}/cacerts"  # the same as the bundle, for Java
 # How programs are told, each family by another one.
 VARIABLES: Final = {
     "SSL_CERT_FILE": BUNDLE,
@@ -27,8 +29,10 @@ _SYSTEM_BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
 )
+# Where the Java of distributions looks, which obeys no variable without saying so at each start.
+_JAVA_STORES: Final = ("/etc/ssl/certs/java/cacerts", "/etc/pki/ca-trust/extracted/java/cacerts")
 _BUNDLE_BYTES_MAX: Final = 4 * 1024 * 1024
-_OPTIONS: Final = "mode=0755,size=5m,nr_inodes=8"
+_OPTIONS: Final = "mode=0755,size=10m,nr_inodes=8"
 
 
 def believe(certificate: str, sandbox: int, *, privileged: bool) -> None:
@@ -54,10 +58,15 @@ def believe(certificate: str, sandbox: int, *, privileged: bool) -> None:
     flags = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
     mounts.mount("tmpfs", FOLDER, "tmpfs", flags, _OPTIONS)
     _write(AUTHORITY, certificate.encode())
-    _write(BUNDLE, bundle.rstrip() + b"\n" + certificate.encode())
+    believed = bundle.rstrip() + b"\n" + certificate.encode()
+    _write(BUNDLE, believed)
+    java = [path for path in _JAVA_STORES if _is_plain_file(path)]
+    if java:
+        _write(JAVA_STORE, keystore(believed))
     mounts.set_mount_attributes(FOLDER, mounts.MOUNT_ATTR_RDONLY, recursive=False)
-    for path in found:
-        mounts.mount(BUNDLE, path, None, mounts.MS_BIND)
+    for source, paths in ((BUNDLE, found), (JAVA_STORE, java)):
+        for path in paths:
+            mounts.mount(source, path, None, mounts.MS_BIND)
 
 
 def _is_plain_file(path: str) -> bool:
