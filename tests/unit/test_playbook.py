@@ -178,6 +178,37 @@ def test_a_repair_is_a_lesson(old: str, new: str, value: str, trigger: str, reme
     assert "/a.csv" not in lesson.text  # data is no part of a lesson
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "value", "said"),
+    [
+        (
+            "import random\nprint(random.sample({1, 2}, 2))",
+            "import random\nprint(random.sample(sorted({1, 2}), 2))",
+            "Population must be a sequence",
+            "`random.sample` fails (Error: Population must be a sequence); write it otherwise. Not "
+            "`print(random.sample({1, 2}, 2))` but `print(random.sample(sorted({1, 2}), 2))`.",
+        ),
+        (
+            "import numpy as np\nnp.array([1]).itemset(0, 9)",
+            "import numpy as np\na = np.array([1])\na[0] = 9",
+            "'numpy.ndarray' object has no attribute 'itemset'",
+            "`.itemset` is gone; write it otherwise. Not `np.array([1]).itemset(0, 9)` but "
+            "`a = np.array([1]); a[0] = 9`.",
+        ),
+        ("import numpy as np\nnp.trapz(y)", "import numpy as np\nnp.trapezoid(y)",
+         "module 'numpy' has no attribute 'trapz'", "`np.trapz` is gone; use `np.trapezoid`."),
+        ("df.append(row)", "pd.concat([df, row])", "'DataFrame' object has no attribute 'append'",
+         "`DataFrame.append` is gone"),
+    ],
+)  # fmt: skip
+def test_a_lesson_says_no_more_than_it_must(old: str, new: str, value: str, said: str) -> None:
+    error = ExecutionError("Error", value, f"Cell In[1], line {1 + old.count(chr(10))}")
+    kind = "attribute" if "attribute" in value else "type_mismatch"
+    lesson = reflect(Repair(old, new, kind, error), None, NOW)
+    assert lesson is not None
+    assert lesson.text.startswith(said)
+
+
 def test_what_is_the_programs_own_fault_teaches_nobody() -> None:
     error = ExecutionError("KeyError", "'a'", "Cell In[1], line 1")
     assert reflect(Repair("df['a']", "df['b']", "unknown_column", error), None, NOW) is None
@@ -324,6 +355,18 @@ async def test_what_means_the_same_is_joined(store: Store) -> None:
     await curator.commit([add(third)], [third])
     entries = curator.playbook.entries()
     assert sorted(len(entry.aliases) for entry in entries) == [0, 1]
+
+
+async def test_the_least_valuable_make_room(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("capibara6.ace.curator.BULLETS_MAX", 2)
+    monkeypatch.setattr("capibara6.ace.curator._PRUNE_EVERY", 0)
+    curator = Curator(store.playbook)
+    texts = ("close figures", "average by group", "parse dates", "sort rows")
+    helpful = [outcome(IDS[n], "run", 1, "helpful", NOW) for n in (1, 3)]
+    await curator.commit([*(add(bullet(n, text)) for n, text in enumerate(texts)), *helpful])
+    active = [entry.bullet.id for entry in curator.playbook.entries() if entry.status == "active"]
+    assert sorted(active) == [IDS[1], IDS[3]]
+    assert len(curator.playbook.entries()) == 4  # their records stay
 
 
 async def test_a_reset_is_noticed(store: Store) -> None:

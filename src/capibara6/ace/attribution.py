@@ -1,16 +1,13 @@
 """Which lessons of a prompt had a part in what became of the program. Pure."""
 
-import re
-from typing import Final
+from collections.abc import Mapping
 
+from capibara6.ace.complaints import failing_line, words_said
 from capibara6.ace.deltas import HARMFUL, HELPFUL, UNUSED
 from capibara6.ace.signatures import base_of, signatures, words_of
 from capibara6.domain.executions import ExecutionResult
 from capibara6.domain.playbook import Bullet
 from capibara6.domain.programs import Program
-
-_WORD: Final = re.compile(r"[\w-]+")
-_ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def verdict(bullet: Bullet, program: Program, result: ExecutionResult | None, good: bool) -> str:
@@ -37,7 +34,7 @@ def verdict(bullet: Bullet, program: Program, result: ExecutionResult | None, go
         return UNUSED
     if good:
         return HELPFUL
-    return HARMFUL if _is_blamed(followed, result) else UNUSED
+    return HARMFUL if _is_blamed(followed, used, result) else UNUSED
 
 
 def _grows(bullet: Bullet) -> bool:
@@ -45,9 +42,14 @@ def _grows(bullet: Bullet) -> bool:
     return any(base_of(name) == bullet.trigger for name in bullet.remedy)
 
 
-def _is_blamed(followed: list[str], result: ExecutionResult | None) -> bool:
+def _is_blamed(
+    followed: list[str], used: Mapping[str, tuple[int, ...]], result: ExecutionResult | None
+) -> bool:
+    """Whether the error names what the lesson recommends, or its line holds it."""
     error = result.error if result else None
     if error is None:
         return False
-    said = set(_WORD.findall(_ANSI.sub("", error.value)))
-    return any(word in said for name in followed for word in words_of(name))
+    said, line = words_said(error), failing_line(error)
+    return any(
+        line in used[name] or any(word in said for word in words_of(name)) for name in followed
+    )

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from capibara6.ace.deltas import merge
+from capibara6.ace.deltas import merge, remove
 from capibara6.ace.playbook import Entry, Playbook
 from capibara6.domain.playbook import Bullet, Delta
 from capibara6.language.similarity import SimilarityIndex
 from capibara6.store import PlaybookDeltas
 
 _BATCH: Final = 2_000
+BULLETS_MAX: Final = 2_000  # in use; the least valuable beyond it are removed
+_PRUNE_EVERY: Final = 50
 SAME_LIKENESS_MIN: Final = 0.75  # of texts about no use in particular
 _SAME_USE_LIKENESS_MIN: Final = 0.5
 _COMPARED: Final = 5
@@ -59,7 +61,19 @@ class Curator:
         joined = [one for bullet in bullets for one in self._duplicates(bullet)]
         new = await self._deltas.add([*changes, *joined])
         await self.refresh()
+        if len(self.index) > BULLETS_MAX + _PRUNE_EVERY and changes:
+            await self._deltas.add(self._beyond(changes[-1].at))
+            await self.refresh()
         return new
+
+    def _beyond(self, at: datetime) -> list[Delta]:
+        """Removals of the least valuable bullets beyond `BULLETS_MAX`."""
+        active = [entry for entry in self.playbook.entries() if entry.status == "active"]
+        return [
+            remove(name, at, "of least value")
+            for entry in active[BULLETS_MAX:]
+            for name in (entry.bullet.id, *entry.aliases)
+        ]
 
     def active(self, group: str) -> Entry | None:
         """A group's entry, if it is in use."""
@@ -116,8 +130,3 @@ def is_same(one: Bullet, other: Bullet, likeness: float) -> bool:
 def _trigger_words(bullet: Bullet) -> list[str]:
     name = bullet.trigger.partition("(")[0].rpartition(".")[2]
     return [name] if name else []
-
-
-def touched(entry: Entry) -> datetime:
-    """When an entry was last of use, or made."""
-    return entry.last_used or entry.bullet.created

@@ -142,7 +142,7 @@ class PlaybookListener:
         error = trial.result.error if trial.result else None
         if trial.program is None or error is None or trial.diagnosis is None:
             return None
-        if "python" not in (trial.program.language, mended.language):
+        if {trial.program.language, mended.language} != {"python"}:
             return None
         repair = Repair(
             failed=trial.program.code,

@@ -13,10 +13,10 @@ from capibara6.domain.requests import Request, Route
 from capibara6.inventory import Stock
 
 CHARS_PER_TOKEN: Final = 3  # low, as the prompts count
-ADVICE_MAX: Final = 12
+ADVICE_MAX: Final = 24
 _CANDIDATES: Final = 40
-_LIKENESS_MIN: Final = 0.12  # less is chance
-_SHARE_OF_BEST_MIN: Final = 0.35
+_LIKENESS_MIN: Final = 0.03  # less is chance
+_SHARE_OF_BEST_MIN: Final = 0.3
 _NAMED_BONUS: Final = 1.0  # the failed program uses what the lesson warns of
 _RECIPE_LIKENESS_MIN: Final = 0.5
 _RECIPE: Final = "recipe"
@@ -113,7 +113,9 @@ class Recaller:
 def advice_of(entry: Entry) -> Advice:
     """A bullet as a prompt shows it."""
     bullet = entry.bullet
-    text = f"{bullet.text}\n```python\n{bullet.program}\n```" if bullet.program else bullet.text
+    text = " ".join(bullet.text.split())
+    if bullet.program:
+        text = f"{text}\n```python\n{bullet.program}\n```"
     return Advice(bullet.id, bullet.section, text, -(-len(text) // CHARS_PER_TOKEN))
 
 

@@ -5,22 +5,20 @@ the line that failed. Where the repair changed nothing of the kind (a column's n
 is nothing to teach another program, and no lesson.
 """
 
-import ast
-import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from capibara6.ace.complaints import culprit, failing_line, message, owner_named, words_said
 from capibara6.ace.deltas import TEXT_CHARS_MAX, stable_id
-from capibara6.ace.signatures import base_of, shown, signatures, tree_of, words_of
+from capibara6.ace.signatures import base_of, shown, signatures, words_of
+from capibara6.ace.statements import Statement, replaced, statements
 from capibara6.domain.executions import ExecutionError
 from capibara6.domain.playbook import Bullet, Scope
 from capibara6.inventory import Inventory
 
 _REMEDIES_MAX: Final = 4
-_STATEMENT_CHARS_MAX: Final = 140
 _MESSAGE_CHARS_MAX: Final = 90
 # What a program got wrong about this data or itself: nothing that another one could learn.
 _OWN_FAULTS: Final = frozenset(
@@ -31,10 +29,6 @@ _OWN_FAULTS: Final = frozenset(
     )
 )
 _GONE: Final = frozenset({"attribute", "attribute_removed", "missing_name", "missing_module"})
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_WORD = re.compile(r"[\w-]+")
-_LINE = re.compile(r"(?:Cell In\[\d+\], line |File \"<[^>]*>\", line |-+> ?)(\d+)")
-_OWNER = re.compile(r"'(\w+)' object has no attribute|\b([A-Z]\w+)\.\w+\(\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,37 +84,40 @@ def reflect(repair: Repair, inventory: Inventory | None, at: datetime) -> Bullet
 
 def _change(repair: Repair) -> _Change | None:
     before, after = signatures(repair.failed), signatures(repair.mended)
-    trigger = _trigger(repair, before, after)
+    old_lines, new_lines = statements(repair.failed), statements(repair.mended)
+    trigger = _trigger(repair, before, after) or _altered(repair, before, after)
     if trigger is None:
         return None
-    lines = _statements(repair.failed), _statements(repair.mended)
-    old = next((text for start, end, text in lines[0] if _holds(before[trigger], start, end)), "")
-    changed = _changed(lines[0], lines[1], old)
+    old = _holding(old_lines, before[trigger], failing_line(repair.error))
+    changed = replaced(old_lines, new_lines, old)
     added = [name for name in after if name not in before]
     near = [name for name in added if any(_holds(after[name], s, e) for s, e, _ in changed)]
     remedy = _essential(near or added, trigger)
-    if not remedy and trigger in after:
+    texts = [text for s, e, text in new_lines for name in remedy if _holds(after[name], s, e)]
+    new = next(filter(_is_no_import, texts), "; ".join(text for _, _, text in changed[:2]))
+    if not remedy and old in ("", new):
         return None
-    new = next(
-        (text for s, e, text in lines[1] for name in remedy if _holds(after[name], s, e)
-         and not text.startswith(("import ", "from "))), "",
-    )  # fmt: skip
-    return _Change(trigger, remedy, old, new, grown=trigger in after)
+    is_grown = trigger in after and any(base_of(name) == trigger for name in remedy)
+    return _Change(trigger, remedy, old, new, is_grown)
+
+
+def _is_no_import(text: str) -> bool:
+    return not text.startswith(("import ", "from "))
 
 
 def _trigger(
     repair: Repair, before: Mapping[str, tuple[int, ...]], after: Mapping[str, tuple[int, ...]]
 ) -> str | None:
     """The use at fault: gone from the mended program, and named by the error or its line."""
-    said = set(_WORD.findall(_ANSI.sub("", repair.error.value)))
-    line = _failing_line(repair.error)
-    best, best_rank = None, (0, 0, 0)
+    said, line, blamed = words_said(repair.error), failing_line(repair.error), culprit(repair.error)
+    best, best_rank = None, (0, 0, 0, 0)
     for name, lines in before.items():
+        words = words_of(name)
         if name in after:
             continue
-        named = sum(word in said for word in words_of(name))
-        rank = (int(named == len(words_of(name))), int(line in lines), name.count("("))
-        if rank[:2] > (0, 0) and rank > best_rank:
+        named = int(all(word in said for word in words)) + int(blamed in words)
+        rank = (named, int(line in lines), name.count("."), name.count("("))
+        if max(rank[:2]) > 0 and rank > best_rank:
             best, best_rank = name, rank
     return best or _completed(before, after, line)
 
@@ -132,6 +129,17 @@ def _completed(
     grown = [base_of(name) for name in after if "=" in name and name not in before]
     there = [name for name in grown if name in before]
     return next((name for name in there if line in before[name]), there[0] if there else None)
+
+
+def _altered(
+    repair: Repair, before: Mapping[str, tuple[int, ...]], after: Mapping[str, tuple[int, ...]]
+) -> str | None:
+    """A use that stayed, in a line that failed: the one named, else the last of the line."""
+    blamed, line = culprit(repair.error), failing_line(repair.error)
+    there = [name for name, lines in before.items() if name in after and "(" not in name]
+    named = [name for name in there if blamed in words_of(name)]
+    failing = [name for name in there if line in before[name] and "." in name.lstrip(".")]
+    return next(iter([*named, *failing]), None)
 
 
 def _essential(added: list[str], trigger: str) -> tuple[str, ...]:
@@ -150,54 +158,15 @@ def _says_more(one: str, other: str) -> bool:
     return one != other and one.startswith((f"{other}.", other.removesuffix(")")))
 
 
-def _changed(
-    before: list[tuple[int, int, str]], after: list[tuple[int, int, str]], old: str
-) -> list[tuple[int, int, str]]:
-    """The statements of the mended program that stand where a statement of the failed one did."""
-    texts = [text for _, _, text in before]
-    matcher = difflib.SequenceMatcher(None, texts, [text for _, _, text in after], autojunk=False)
-    for tag, first, last, start, end in matcher.get_opcodes():
-        if tag != "equal" and old in texts[first:last]:
-            return after[start:end]
-    return []
-
-
-def _statements(code: str) -> list[tuple[int, int, str]]:
-    """First line, last line and text of each simple statement, other texts than code left out."""
-    tree = tree_of(code)
-    return sorted(
-        (node.lineno, node.end_lineno or node.lineno, _text(node))
-        for node in (ast.walk(tree) if tree else ())
-        if isinstance(node, ast.stmt) and not hasattr(node, "body")
-    )
-
-
-def _text(node: ast.stmt) -> str:
-    plain = " ".join(ast.unparse(_Redacted().visit(ast.parse(ast.unparse(node)))).split())
-    if len(plain) > _STATEMENT_CHARS_MAX:
-        return plain[: _STATEMENT_CHARS_MAX - 1] + "…"
-    return plain
-
-
-class _Redacted(ast.NodeTransformer):
-    """Leaves out long texts and those that look like data: a lesson is about calls."""
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        if isinstance(node.value, str) and not re.fullmatch(r"[\w-]{1,12}", node.value):
-            return ast.Constant("…")
-        return node
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        return ast.Constant("…")
+def _holding(lines: list[Statement], where: tuple[int, ...], failing: int | None) -> str:
+    """The statement with the use at fault: the one that failed, if it holds it."""
+    found = [(start, end, text) for start, end, text in lines if _holds(where, start, end)]
+    at = [text for start, end, text in found if failing and start <= failing <= end]
+    return next(iter([*at, *(text for _, _, text in found)]), "")
 
 
 def _holds(lines: tuple[int, ...], start: int, end: int) -> bool:
     return any(start <= line <= end for line in lines)
-
-
-def _failing_line(error: ExecutionError) -> int | None:
-    found = _LINE.findall(_ANSI.sub("", error.traceback))
-    return int(found[-1]) if found else None
 
 
 def _packages(
@@ -206,25 +175,36 @@ def _packages(
     if inventory is None:
         return ()
     modules = [name for name in (change.trigger, *change.remedy) if not name.startswith(".")]
-    if owner := _OWNER.search(_ANSI.sub("", error.value)):
-        modules = [*inventory.classes_named(owner[1] or owner[2])[:1], *modules]
+    modules = [*inventory.classes_named(owner_named(error))[:1], *modules]
     found = (inventory.version_of(base_of(module)) for module in modules[:1])
     return tuple(one for one in found if one)
 
 
 def _told(repair: Repair, change: _Change, packages: tuple[tuple[str, str], ...]) -> str:
     head = " ".join(f"{name} {version}:" for name, version in packages)
-    message = " ".join(_ANSI.sub("", repair.error.value).split())[:_MESSAGE_CHARS_MAX]
-    remedy = ", ".join(f"`{shown(name)}`" for name in change.remedy) or "nothing"
-    text = f"{head} `{shown(change.trigger)}` "
+    said = message(repair.error)[:_MESSAGE_CHARS_MAX]
+    remedy = ", ".join(f"`{shown(name)}`" for name in change.remedy)
+    remedy = f"use {remedy}" if remedy else "write it otherwise"
+    # A method is told with the class that lacks it: lists have an `append`, too.
+    owner = owner_named(repair.error) if change.trigger.startswith(".") else ""
+    text = f"{head} `{owner}{shown(change.trigger)}` "
     if change.grown:
-        text += f"may fail ({repair.error.name}: {message}); then give it {remedy}."
-    elif "unexpected keyword" in message:
-        text += f"is not taken; use {remedy}."
+        text += f"may fail ({repair.error.name}: {said}); then {remedy}."
+    elif "unexpected keyword" in said:
+        text += f"is not taken; {remedy}."
     elif repair.kind in _GONE and "(" not in change.trigger:
-        text += f"is gone; use {remedy}."
+        text += f"is gone; {remedy}."
     else:
-        text += f"fails ({repair.error.name}: {message}); use {remedy}."
-    if change.after and change.before:
+        text += f"fails ({repair.error.name}: {said}); {remedy}."
+    if change.after and change.before and not _is_rename(change):
         text += f" Not `{change.before}` but `{change.after}`."
     return text.strip()
+
+
+def _is_rename(change: _Change) -> bool:
+    """Whether another name is all there is to it: then no example is needed."""
+    if len(change.remedy) != 1 or "(" in change.trigger + change.remedy[0]:
+        return False
+    old, new = (name.rpartition(".")[2] for name in (change.trigger, change.remedy[0]))
+    own = change.trigger.rpartition(".")[0] == change.remedy[0].rpartition(".")[0]
+    return own and change.before.replace(old, new) == change.after

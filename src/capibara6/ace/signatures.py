@@ -13,6 +13,7 @@ from typing import Final
 from capibara6.inventory import Use, uses
 from capibara6.syntax import parse
 
+CODE_CHARS_MAX: Final = 60_000  # a longer program would keep other runs waiting
 _ALIASES: Final = {
     "numpy": "np",
     "pandas": "pd",
@@ -36,7 +37,9 @@ def signatures(code: str) -> dict[str, tuple[int, ...]]:
 
 
 def tree_of(code: str) -> ast.Module | None:
-    """The syntax tree of a program; None when it has none."""
+    """The syntax tree of a program; None when it has none, or is too long to be looked at."""
+    if len(code) > CODE_CHARS_MAX:
+        return None
     try:
         return parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -21,6 +21,7 @@ EXPLAINED: Final = frozenset(
     | {"type_mismatch", "other", "unknown_key"}
 )
 _SIGNATURE_CHARS_MAX: Final = 240
+_CODE_CHARS_MAX: Final = 100_000  # a longer program would keep other runs waiting
 _OF_CLASS = re.compile(
     r"'(\w+)' object has no attribute '(\w+)'|type object '(\w+)' has no .*'(\w+)'"
 )
@@ -138,6 +139,8 @@ def _package(module: str, inventory: Inventory) -> str:
 
 
 def _used(code: str) -> tuple[Use, ...]:
+    if len(code) > _CODE_CHARS_MAX:
+        return ()
     try:
         return uses(parse(code))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
