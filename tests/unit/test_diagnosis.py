@@ -174,3 +174,28 @@ def test_odd_errors_end_in_a_diagnosis(name: str, value: str) -> None:
     diagnosis = diagnose_result(result, Program("x"), REQUEST, "es")
     assert diagnosis.kind in KINDS
     assert len(diagnosis.cause) < 2_000
+
+
+TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    code()\n'
+
+
+@pytest.mark.parametrize(
+    ("stderr", "kind"),
+    [
+        (f"{TRACE}zipfile.BadZipFile: File is not a zip file\n", "file_format"),
+        (f"{TRACE}StopIteration\n", "index"),
+        (f"{TRACE}AssertionError\n", "assertion"),
+        (f"{TRACE}KeyError: 'a'\n\n{TRACE}SystemExit: 3\n", "exit"),
+        (
+            f"{TRACE}ValueError: Expected 2D array, got 1D:\narray=[1].\nReshape your data\n",
+            "shape",
+        ),
+        ("Killed\n", "out_of_memory"),
+        ("the command timed out after 10 s", "timeout"),
+        ("cat: x.csv: No such file or directory", "missing_file"),
+        ("  indented\nDone\n", "other"),
+    ],
+)
+def test_error_output_alone_is_understood(stderr: str, kind: str) -> None:
+    result = ExecutionResult(success=False, stderr=stderr)
+    assert diagnose_result(result, Program("x"), REQUEST, "en").kind == kind

@@ -1,6 +1,7 @@
 """The curator: keeps the playbook current with the stored deltas, and joins duplicates."""
 
 import logging
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -17,6 +18,7 @@ _PRUNE_EVERY: Final = 50
 SAME_LIKENESS_MIN: Final = 0.75  # of texts about no use in particular
 _SAME_USE_LIKENESS_MIN: Final = 0.5
 _COMPARED: Final = 5
+_NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
 
 log = logging.getLogger(__name__)
 
@@ -101,13 +103,19 @@ class Curator:
             self.index.drop(root)
             return
         bullet = entry.bullet
-        self.index.put(root, "\n".join((bullet.text, *entry.cues, bullet.scope.task)))
+        cues = (without_numbers(cue) for cue in entry.cues)
+        self.index.put(root, "\n".join((bullet.text, *cues, bullet.scope.task)))
         for word in _trigger_words(bullet):
             self.by_word.setdefault(word, set()).add(root)
 
     def _forget(self) -> None:
         self.playbook, self.index, self._seq = Playbook(), SimilarityIndex(), 0
         self.by_word = {}
+
+
+def without_numbers(question: str) -> str:
+    """A question without its numbers: they are one request's own, and rare, and would mislead."""
+    return _NUMBER.sub(" ", question)
 
 
 def is_same(one: Bullet, other: Bullet, likeness: float) -> bool:

@@ -15,7 +15,6 @@ from capibara6.domain.playbook import Bullet, Delta
 
 OUTCOMES_COUNTED_MAX: Final = 200  # of a bullet: the newest
 CUES_MAX: Final = 8  # of a bullet: the newest; questions in which it was learnt
-_HARM_MIN: Final = 2  # outcomes before a bullet leaves
 
 Stamp = tuple[datetime, str]
 
@@ -139,15 +138,16 @@ class Playbook:
         verdicts = [verdict for _, verdict in outcomes]
         helpful, harmful = verdicts.count(HELPFUL), verdicts.count(HARMFUL)
         cues = _latest({k: v for record in records.values() for k, v in record.cues.items()})
+        sources = {one for record in records.values() for one in record.sources}
         bullet = _written(known[chosen])
         return Entry(
             bullet=bullet,
-            status=_status(known[chosen], helpful, harmful),
+            status=_status(known[chosen], helpful, harmful, len(sources)),
             helpful=helpful,
             harmful=harmful,
             unused=len(verdicts) - helpful - harmful,
             cues=cues,
-            sources=tuple(sorted({one for record in records.values() for one in record.sources})),
+            sources=tuple(sorted(sources)),
             aliases=tuple(sorted(name for name in records if name != chosen)),
             last_used=outcomes[0][0][0] if outcomes else None,
             reason=known[chosen].removed or "",
@@ -190,12 +190,14 @@ def _is_disabled(record: _Record) -> bool:
     return record.fields.get("disabled", (None, False))[1] is True
 
 
-def _status(record: _Record, helpful: int, harmful: int) -> str:
+def _status(record: _Record, helpful: int, harmful: int, sources: int) -> str:
     if record.removed is not None:
         return "removed"
     if _is_disabled(record):
         return "disabled"
-    return "harmful" if harmful >= _HARM_MIN and harmful > helpful else "active"
+    # A lesson out of a repair has helped once, before anybody was given it.
+    good = helpful + min(1, sources)
+    return "harmful" if harmful > good else "active"
 
 
 def _newest(outcomes: dict[str, tuple[Stamp, str]]) -> list[tuple[Stamp, str]]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from capibara6.ace.curator import Curator
+from capibara6.ace.curator import Curator, without_numbers
 from capibara6.ace.playbook import Entry
 from capibara6.ace.traits import traits
 from capibara6.domain.playbook import Advice
@@ -120,7 +120,7 @@ def advice_of(entry: Entry) -> Advice:
 
 
 def _query(request: Request, failure: Failure | None) -> str:
-    parts = [request.question, *traits(request)]
+    parts = [without_numbers(request.question), *traits(request)]
     if failure:
         error = failure.result.error if failure.result else None
         parts += [failure.diagnosis.cause, error.value if error else "", *failure.diagnosis.facts]

@@ -19,7 +19,7 @@ from capibara6.domain.playbook import Bullet, Scope
 from capibara6.inventory import Inventory
 
 _REMEDIES_MAX: Final = 4
-_MESSAGE_CHARS_MAX: Final = 90
+_MESSAGE_CHARS_MAX: Final = 60
 # What a program got wrong about this data or itself: nothing that another one could learn.
 _OWN_FAULTS: Final = frozenset(
     (

@@ -15,6 +15,17 @@ _CELL_LINE = re.compile(
 )
 _SYNTAX_LINE = re.compile(r"line (\d+)\)\s*$")
 _STDERR_ERROR = re.compile(r"^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt)): ?(.*)$", re.MULTILINE)
+_TRACEBACK = "Traceback (most recent call last)"
+# An exception whose name does not say what it is, below the indented lines of its frames.
+_AFTER_FRAMES = re.compile(r"^ +\S.*\n(?:\w+\.)*([A-Z]\w+)(?:: ?(.*))?$", re.MULTILINE)
+# What tools and shells say of a program that ended without an exception of its own.
+_ENDINGS = (
+    ("OutOfMemory", re.compile(r"^Killed\b|[Oo]ut of memory|oom-kill", re.MULTILINE)),
+    ("Timeout", re.compile(r"[Tt]imed out|[Tt]ime ?out\b|[Tt]ime limit")),
+    ("FileNotFoundError", re.compile(r"No such file or directory")),
+    ("PermissionError", re.compile(r"Permission denied")),
+    ("SandboxDied", re.compile(r"[Ss]egmentation fault|core dumped")),
+)
 _STDERR_TAIL_CHARS = 8_000
 _VALUE_CHARS_MAX = 3_000
 _TRACEBACK_CHARS_MAX = 200_000
@@ -56,12 +67,18 @@ def _bounded(text: str, chars_max: int) -> str:
 
 
 def _spoken(stderr: str) -> Evidence:
-    errors = list(_STDERR_ERROR.finditer(stderr))
-    if not errors:
-        last = stderr.strip().rpartition("\n")[2]
-        return Evidence("", last[:_VALUE_CHARS_MAX], stderr)
-    name, value = errors[-1][1], errors[-1][2][:_VALUE_CHARS_MAX]
-    return Evidence(name, value, stderr, _line_in(stderr, value))
+    """The last exception that a program's error output tells, or what ended it."""
+    found = list(_STDERR_ERROR.finditer(stderr))
+    if _TRACEBACK in stderr:
+        found += _AFTER_FRAMES.finditer(stderr)
+    if not found:
+        last = stderr.strip().rpartition("\n")[2][:_VALUE_CHARS_MAX]
+        ended = next((name for name, pattern in _ENDINGS if pattern.search(stderr)), "")
+        return Evidence(ended, last, stderr)
+    error = max(found, key=lambda one: one.start(1))
+    value = stderr[error.start(2) :].strip() if error[2] is not None else ""
+    value = _bounded(value, _VALUE_CHARS_MAX)
+    return Evidence(error[1], value, stderr, _line_in(stderr, value.partition("\n")[0]))
 
 
 def _line_in(traceback: str, value: str) -> int | None:
