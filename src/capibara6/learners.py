@@ -5,6 +5,8 @@ be read.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from capibara6.config import Settings
@@ -55,7 +57,11 @@ async def tuner(settings: Settings, store: "Store") -> "Tuner":
 
 
 async def memory(
-    settings: Settings, store: "Store", stock: "Stock"
+    settings: Settings,
+    store: "Store",
+    stock: "Stock",
+    models: "Discovery",
+    stack: AsyncExitStack,
 ) -> tuple[Memory | None, list[EventSink]]:
     """What gives prompts advice, and what it learns by; nothing where that is switched off."""
     from capibara6.ace import Curator, PlaybookListener, Recaller
@@ -70,7 +76,33 @@ async def memory(
         log.exception("the playbook cannot be read; prompts get no advice, nothing is learnt")
         return None, []
     recaller = Recaller(curator, stock, settings.ace.tokens_max)
-    return recaller, [PlaybookListener(curator, stock)]
+    listener = PlaybookListener(curator, stock, _asked(settings, models))
+    stack.push_async_callback(listener.close)
+    return recaller, [listener]
+
+
+def _asked(settings: Settings, models: "Discovery") -> "Callable[[str], Awaitable[str]] | None":
+    """The model that is asked for lessons; None where none is to be, or it does not answer."""
+    name = settings.ace.reflection_tier
+    if name is None:
+        return None
+    tier = next((one for one in models.usable if one.name == name), None)
+    if tier is None:
+        log.warning(
+            "ace.reflection_tier %r does not answer; lessons are found by rules alone", name
+        )
+        return None
+
+    async def ask(prompt: str) -> str:
+        from capibara6.codegen.endpoint import Endpoint
+        from capibara6.codegen.reply import Reply
+
+        reply = Reply()
+        async for _ in Endpoint(tier).stream([{"role": "user", "content": prompt}], reply):
+            pass
+        return reply.text
+
+    return ask
 
 
 def recorders(store: "Store", tuner: "Tuner") -> list[EventSink]:

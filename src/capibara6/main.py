@@ -175,7 +175,7 @@ async def _join(
     metrics = MetricsListener()
     router, listening = await learners.router(settings, models, store)
     tuner = await learners.tuner(settings, store)
-    memory, curating = await learners.memory(settings, store, stock)
+    memory, curating = await learners.memory(settings, store, stock, models, stack)
     forbidden = settings.validation.forbidden
     pipeline = Pipeline(
         router=router,

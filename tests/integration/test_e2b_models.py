@@ -200,3 +200,33 @@ async def test_a_tier_that_does_not_answer_is_told_when_it_is_asked_for(installa
 
     assert done.status == 3
     assert "[model_unreachable]" in done.output
+
+
+OLD_AREA = "```python\nimport numpy as np\nprint(np.trapz([1, 2, 3]))\n```"
+NEW_AREA = "```python\nimport numpy as np\nprint(np.trapezoid([1, 2, 3]))\n```"
+
+
+async def test_a_lesson_of_one_run_is_in_the_prompt_of_the_next(installation, monkeypatch):
+    async with (
+        ScriptedModel([OLD_AREA, NEW_AREA, NEW_AREA]) as model,
+        platform_with(installation, monkeypatch, balanced=model) as http,
+    ):
+        first = await http.post(
+            "/api/query",
+            json={"question": "Write code for the area under the curve of 1, 2, 3"},
+            timeout=300,  # the packages of the template are listed first
+        )
+        second = await http.post(
+            "/api/query", json={"question": "Escribe código: el área bajo la curva de 4, 5 y 6"}
+        )
+
+    attempts = first.json()["attempts"]
+    facts = attempts[0]["diagnosis"]["facts"]
+    assert any("`numpy` has no `trapz`" in fact for fact in facts), facts
+    complaint = model.requests[1]["messages"][-1]["content"]
+    assert facts[0] in complaint
+    assert attempts[0]["advice"] == []
+    advice = second.json()["attempts"][0]["advice"]
+    assert "`np.trapz` is gone; use `np.trapezoid`." in advice[0]["text"]
+    assert advice[0]["text"] in model.requests[2]["messages"][0]["content"]
+    assert len(second.json()["attempts"]) == 1

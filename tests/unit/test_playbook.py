@@ -1,5 +1,6 @@
 """The playbook: a function of a set of deltas; lessons out of repairs; advice within a budget."""
 
+import json
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -12,9 +13,18 @@ from hypothesis import strategies as st
 from capibara6.ace import Curator, PlaybookListener, Recaller
 from capibara6.ace.attribution import verdict
 from capibara6.ace.deltas import add, delta_of, line_of, merge, outcome, remove, update
+from capibara6.ace.interview import checked
 from capibara6.ace.playbook import Playbook
 from capibara6.ace.proven import parametrised, with_parameters, without_parameters
 from capibara6.ace.reflection import Repair, reflect
+from capibara6.domain.events import (
+    Event,
+    ExecutionFinished,
+    ProgramWritten,
+    RepairStarted,
+    RunFinished,
+    RunStarted,
+)
 from capibara6.domain.executions import ExecutionError, ExecutionResult
 from capibara6.domain.playbook import Advice, Bullet, Delta
 from capibara6.domain.programs import Diagnosis, Program
@@ -314,6 +324,87 @@ async def test_a_lesson_learnt_once_saves_the_next_run(store: Store) -> None:
     entry = curator.playbook.entries()[0]
     assert (entry.bullet.trigger, entry.helpful) == ("numpy.trapz", 1)
     assert entry.sources
+
+
+SAMPLE = Repair(
+    "import random\nprint(random.sample({1}, 1))",
+    "import random\nprint(random.sample(sorted({1}), 1))",
+    "unknown_key",
+    ExecutionError("TypeError", "Population must be a sequence", "Cell In[1], line 2"),
+)
+
+
+def lessons(*found: object) -> str:
+    return f"Here they are: {json.dumps({'lessons': found})}"
+
+
+def test_a_models_lessons_are_checked_against_what_happened() -> None:
+    good = {
+        "section": "api",
+        "text": " random.sample\nwants a sequence ",
+        "trigger": "",
+        "remedy": [],
+    }
+    right = {"section": "api", "text": "t", "trigger": "numpy.trapz", "remedy": ["numpy.trapezoid"]}
+    repair = Repair(OLD, NEW, "attribute", GONE)
+    found = checked(lessons(good, right), repair, NOW)
+    assert [one.text for one in found] == ["random.sample wants a sequence", "t"]
+    assert LESSON is not None
+    assert found[1].id == LESSON.id  # as the rules would have it
+    assert {one.origin for one in found} == {"model"}
+    for wrong in (
+        {**right, "trigger": "numpy.mean"},  # it was not there
+        {**right, "remedy": ["numpy.integrate"]},  # it did not mend it
+        {**right, "remedy": []},
+        {**good, "section": "poetry"},
+        {**good, "text": ["x"]},
+    ):
+        assert checked(lessons(wrong), repair, NOW) == []
+    for answer in ("", "no JSON", "{", '{"lessons": 3}', "[1]", '{"lessons": [1, null]}'):
+        assert checked(answer, repair, NOW) == []
+    assert len(checked(lessons(*[{**good, "text": str(n)} for n in range(9)]), repair, NOW)) == 3
+
+
+async def test_a_model_is_asked_where_rules_find_nothing(store: Store) -> None:
+    asked: list[str] = []
+
+    async def ask(prompt: str) -> str:
+        asked.append(prompt)
+        return lessons({"section": "strategy", "text": "Sort a set first", "trigger": ""})
+
+    curator = Curator(store.playbook)
+    listener = PlaybookListener(curator, None, ask)
+    for event in run_of(SAMPLE):
+        await listener.handle(event)
+    await listener.close()
+    assert "Population must be a sequence" in asked[0]
+    assert [entry.bullet.text for entry in curator.playbook.entries()] == ["Sort a set first"]
+
+
+async def test_a_model_that_fails_teaches_nothing(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def ask(prompt: str) -> str:
+        raise OSError("gone")
+
+    listener = PlaybookListener(Curator(store.playbook), None, ask)
+    for event in run_of(SAMPLE):
+        await listener.handle(event)
+    await listener.close()
+    assert "that reflects on run" in caplog.text
+
+
+def run_of(repair: Repair) -> list[Event]:
+    run, bad = "3" * 32, ExecutionResult(success=False, error=repair.error)
+    return [
+        RunStarted(run, Request(run, "a question")),
+        ProgramWritten(run, 1, Program(repair.failed)),
+        ExecutionFinished(run, 1, bad),
+        RepairStarted(run, 1, Diagnosis(repair.kind, "cause", "hint"), "fast"),
+        ProgramWritten(run, 2, Program(repair.mended)),
+        ExecutionFinished(run, 2, GOOD),
+        RunFinished(run, success=True, answer="1", attempts=2, wall_s=1.0),
+    ]
 
 
 class BrokenMemory:

@@ -1,5 +1,6 @@
 """The listener that learns: from repairs, from successes, and from what advice led to."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from capibara6.ace.attribution import verdict
 from capibara6.ace.curator import Curator
 from capibara6.ace.deltas import add, outcome
+from capibara6.ace.interview import Ask, interview
 from capibara6.ace.proven import recipe_of
 from capibara6.ace.reflection import Repair, reflect
 from capibara6.ace.traits import traits
@@ -29,7 +31,8 @@ from capibara6.domain.requests import Request
 from capibara6.inventory import Stock
 from capibara6.store import execution_id
 
-MODEL_ORIGIN = "model:"
+INTERVIEWS_MAX = 4  # at once; a repair beyond it goes without
+INTERVIEW_S_MAX = 60.0
 RUNS_MAX = 10_000  # under way; what a lost run left is forgotten beyond it
 
 log = logging.getLogger(__name__)
@@ -71,6 +74,7 @@ class PlaybookListener:
     Args:
         curator: takes them.
         stock: of the template, for versions; None: lessons name none.
+        ask: a model that is asked for lessons where rules find none; None: rules alone.
         clock: the time of day.
     """
 
@@ -78,8 +82,11 @@ class PlaybookListener:
         self,
         curator: Curator,
         stock: Stock | None = None,
+        ask: Ask | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._ask = ask
+        self._interviews: set[asyncio.Task[None]] = set()
         self._curator = curator
         self._stock = stock
         self._clock = clock
@@ -100,6 +107,36 @@ class PlaybookListener:
             bullets, changes = self.deltas_of(event.run_id, story)
             if changes:
                 await self._curator.commit(changes, bullets)
+            if not any(bullet.trigger for bullet in bullets):
+                self._interview(event.run_id, story)
+
+    async def close(self) -> None:
+        """Wait for the models that are being asked; no longer than `INTERVIEW_S_MAX`."""
+        if self._interviews:
+            await asyncio.wait(self._interviews)
+
+    def _interview(self, run_id: str, story: Story) -> None:
+        """Have a model asked about the run's repair, while other runs go on."""
+        repairs = self._repairs(story)
+        if self._ask is None or not repairs or len(self._interviews) >= INTERVIEWS_MAX:
+            return
+        number, repair = repairs[-1]
+        work = self._interviewed(self._ask, repair, story.request.question, run_id, number)
+        task = asyncio.create_task(work)
+        self._interviews.add(task)
+        task.add_done_callback(self._interviews.discard)
+
+    async def _interviewed(
+        self, ask: Ask, repair: Repair, question: str, run_id: str, number: int
+    ) -> None:
+        try:
+            async with asyncio.timeout(INTERVIEW_S_MAX):
+                bullets = await interview(ask, repair, self._clock())
+            source = execution_id(run_id, number)
+            await self._curator.commit([add(one, question, source) for one in bullets], bullets)
+        except Exception:
+            # Nobody waits for these lessons: a model that fails has none to give.
+            log.exception("the model that reflects on run %s failed", run_id)
 
     def deltas_of(self, run_id: str, story: Story) -> tuple[list[Bullet], list[Delta]]:
         """What a run teaches: new bullets, and all changes of the playbook."""
@@ -131,29 +168,31 @@ class PlaybookListener:
         if not story.answered or final is None or final.program is None:
             return []
         found = []
-        for number, trial in story.trials.items():
-            bullet = self._lesson(trial, final.program, story, at)
+        inventory = self._stock.at_hand if self._stock else None
+        for number, repair in self._repairs(story):
+            bullet = reflect(repair, inventory, at)
             if bullet is not None:
                 found.append((number, bullet))
         recipe = recipe_of(story.request, final.program, final.result, story.task, at)
         return [*found, (story.last, recipe)] if recipe else found
 
-    def _lesson(self, trial: Trial, mended: Program, story: Story, at: datetime) -> Bullet | None:
-        error = trial.result.error if trial.result else None
-        if trial.program is None or error is None or trial.diagnosis is None:
-            return None
-        if {trial.program.language, mended.language} != {"python"}:
-            return None
-        repair = Repair(
-            failed=trial.program.code,
-            mended=mended.code,
-            kind=trial.diagnosis.kind,
-            error=error,
-            task=story.task,
-            traits=traits(story.request),
-        )
-        inventory = self._stock.at_hand if self._stock else None
-        return reflect(repair, inventory, at)
+    def _repairs(self, story: Story) -> list[tuple[int, Repair]]:
+        """Each failed attempt at a program with the one that then worked, and its number."""
+        final = story.trials.get(story.last)
+        if not story.answered or final is None or final.program is None:
+            return []
+        found = []
+        for number, trial in story.trials.items():
+            error = trial.result.error if trial.result else None
+            if trial.program is None or error is None or trial.diagnosis is None:
+                continue
+            if {trial.program.language, final.program.language} == {"python"}:
+                kind, code = trial.diagnosis.kind, trial.program.code
+                data = traits(story.request)
+                found.append(
+                    (number, Repair(code, final.program.code, kind, error, story.task, data))
+                )
+        return found
 
 
 def note(story: Story, event: Event) -> None:

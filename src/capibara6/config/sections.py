@@ -124,6 +124,7 @@ class Ace(Section):
 
     learning: Literal["on", "off"]  # off: no advice, and nothing new is learnt
     tokens_max: Annotated[int, Field(ge=0, le=100_000)]  # of a prompt, for advice
+    reflection_tier: Name | None = None  # asked for lessons where rules find none; None: nobody
 
 
 class Validation(Section):
