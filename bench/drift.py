@@ -1,6 +1,6 @@
 """The drift benchmark: a model that knows only old APIs, with and without the playbook.
 
-    python bench/drift.py [--passes 4] [--cases N] [--planted 5]
+    python bench/drift.py [--passes 4] [--cases N] [--planted 5] [--only on]
 
 A scripted model behind a real HTTP endpoint writes each program as it was written years ago, and
 heeds a lesson when its prompt holds one, a wrong one too. Every program runs in a sandbox of the
@@ -353,7 +353,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--passes", type=int, default=4)
     parser.add_argument("--cases", type=int, default=len(DRIFTS))
-    parser.add_argument("--planted", type=int, default=5)
+    parser.add_argument("--planted", type=int, default=0)
     parser.add_argument("--simulated", type=int, default=1000)
     parser.add_argument("--only", choices=("on", "off"), default="")
     options = parser.parse_args()

@@ -54,12 +54,13 @@ class Entry:
 
     @property
     def value(self) -> float:
-        """How much it is worth, 0..1: the share of the attempts that it helped, cautiously.
+        """How far it can be relied on, 0..1: the share of the attempts that it helped, cautiously.
 
-        A lesson begins with the repair that it was learnt from; proof by others counts more.
+        A lesson begins with the repair that it was learnt from, and harm counts twice. Being asked
+        for often makes it no better: one that is new must not be crowded out by old ones.
         """
-        good = 1 + self.helpful + 0.5 * min(3, max(0, len(self.sources) - 1))
-        return good / (good + 1 + 1.5 * self.harmful)
+        good = 3 + self.helpful + min(3, max(0, len(self.sources) - 1))
+        return good / (good + 1 + 2 * self.harmful)
 
 
 class Playbook:

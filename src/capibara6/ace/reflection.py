@@ -205,6 +205,8 @@ def _is_rename(change: _Change) -> bool:
     """Whether another name is all there is to it: then no example is needed."""
     if len(change.remedy) != 1 or "(" in change.trigger + change.remedy[0]:
         return False
+    if not change.trigger.startswith(".") and not change.remedy[0].startswith("."):
+        return True
     old, new = (name.rpartition(".")[2] for name in (change.trigger, change.remedy[0]))
     own = change.trigger.rpartition(".")[0] == change.remedy[0].rpartition(".")[0]
     return own and change.before.replace(old, new) == change.after
