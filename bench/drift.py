@@ -31,7 +31,7 @@ from capibara6.ace.deltas import add, stable_id
 from capibara6.ace.learning import PlaybookListener, Story, Trial
 from capibara6.ace.playbook import Entry
 from capibara6.config import load_settings
-from capibara6.domain.executions import ExecutionResult
+from capibara6.domain.executions import ExecutionRequest, ExecutionResult
 from capibara6.domain.playbook import Advice, Bullet
 from capibara6.domain.programs import Diagnosis, Program
 from capibara6.domain.requests import Request, Route
@@ -234,6 +234,21 @@ async def plant(store: Store, count: int) -> list[str]:
     return found
 
 
+async def verify(opened: Platform, cases: int) -> None:
+    """Run what is gone, and what replaced it, in sandboxes as they are: the drift is real."""
+    failed = worked = 0
+    for position, task in enumerate(tasks(0, cases)):
+        for code, ids in ((task.old, "f"), (task.new, "e")):
+            found = Outcome()
+            request = ExecutionRequest(code, template="data_analysis")
+            async for event in opened.pipeline.execute(f"{ids}{position:031x}", request):
+                found.add(event)
+            good = bool(found.result and found.result.success)
+            failed += task.drifted and ids == "f" and not good
+            worked += task.drifted and ids == "e" and good
+    print(f"run in sandboxes as they are: {failed} old programs fail, {worked} new ones work")
+
+
 async def entries_of(store: Store) -> list[Entry]:
     curator = Curator(store.playbook)
     await curator.refresh()
@@ -245,6 +260,8 @@ async def arm(folder: Path, model: Old, learning: str, options: argparse.Namespa
     print(f"\nplaybook {learning}")
     print("pass  first try, drifted   sound   answered  prompt tokens  of them advice   s")
     async with platform(folder / learning, model.base_url, learning) as opened:
+        if learning == "off":
+            await verify(opened, options.cases)
         planted = await plant(opened.store, options.planted) if learning == "on" else []
         passes = options.passes if learning == "on" else min(2, options.passes)
         for number in range(passes):

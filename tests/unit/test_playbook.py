@@ -24,10 +24,11 @@ from capibara6.domain.events import (
     RepairStarted,
     RunFinished,
     RunStarted,
+    Validated,
 )
 from capibara6.domain.executions import ExecutionError, ExecutionResult
 from capibara6.domain.playbook import Advice, Bullet, Delta
-from capibara6.domain.programs import Diagnosis, Program
+from capibara6.domain.programs import Diagnosis, Finding, Program
 from capibara6.domain.requests import Column, DataFile, Request, Route
 from capibara6.store import Store
 from scripted_ports import (
@@ -236,16 +237,14 @@ def test_the_same_mistake_gives_the_same_lesson() -> None:
 
 def test_a_lesson_is_judged_by_what_the_program_did_with_it() -> None:
     assert LESSON is not None
-    bad = ExecutionResult(
-        success=False, error=ExecutionError("AttributeError", "no attribute 'trapezoid'", "")
-    )
-    other = ExecutionResult(success=False, error=ExecutionError("KeyError", "'a'", ""))
-    assert verdict(LESSON, Program(NEW), GOOD, good=True) == "helpful"
+    bad = ExecutionError("AttributeError", "no attribute 'trapezoid'", "")
+    other = ExecutionError("KeyError", "'a'", "")
+    assert verdict(LESSON, Program(NEW), None, good=True) == "helpful"
     assert verdict(LESSON, Program(NEW), bad, good=False) == "harmful"
     assert verdict(LESSON, Program(NEW), other, good=False) == "unused"
     assert verdict(LESSON, Program(OLD), other, good=False) == "unused"
-    assert verdict(LESSON, Program("print(1)"), GOOD, good=True) == "unused"
-    assert verdict(bullet(0), Program("print(1)"), GOOD, good=True) == "helpful"
+    assert verdict(LESSON, Program("print(1)"), None, good=True) == "unused"
+    assert verdict(bullet(0), Program("print(1)"), None, good=True) == "helpful"
     assert verdict(bullet(0), Program("print(1)"), bad, good=False) == "harmful"
 
 
@@ -433,6 +432,20 @@ async def test_advice_keeps_to_its_budget_by_value(store: Store) -> None:
     assert [advice.bullet_id for advice in one] == [IDS[1]]
     assert Recaller(curator, None, 0).chosen(request, ROUTE) == ()
     assert await Recaller(curator, None, 600).recall(request, ROUTE, "recipe") == ()
+
+
+async def test_what_a_check_finds_teaches_as_well(store: Store) -> None:
+    curator = Curator(store.playbook)
+    listener = PlaybookListener(curator)
+    message = "`numpy` has no `trapz` (numpy 2.4.6)"
+    events = run_of(Repair(OLD, NEW, "missing_name", GONE))
+    events[2] = Validated("3" * 32, 1, (Finding("no-name", message, 2, 8),))
+    for event in events:
+        await listener.handle(event)
+    entry = curator.playbook.entries()[0]
+    assert LESSON is not None
+    assert entry.bullet.id == LESSON.id
+    assert entry.bullet.text.startswith("`np.trapz` is gone; use `np.trapezoid`.")
 
 
 async def test_what_means_the_same_is_joined(store: Store) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from capibara6.ace.complaints import failing_line, words_said
 from capibara6.ace.deltas import HARMFUL, HELPFUL, UNUSED
 from capibara6.ace.signatures import base_of, signatures, words_of
-from capibara6.domain.executions import ExecutionResult
+from capibara6.domain.executions import ExecutionError
 from capibara6.domain.playbook import Bullet
 from capibara6.domain.programs import Program
 
 
-def verdict(bullet: Bullet, program: Program, result: ExecutionResult | None, good: bool) -> str:
+def verdict(bullet: Bullet, program: Program, error: ExecutionError | None, good: bool) -> str:
     """What a bullet did for an attempt: "helpful", "harmful" or "unused".
 
     A lesson about a use of packages counts where the program follows it: for it when the program
@@ -20,7 +20,7 @@ def verdict(bullet: Bullet, program: Program, result: ExecutionResult | None, go
     Args:
         bullet: in the prompt.
         program: that came of it.
-        result: of its run; None: a check stopped it.
+        error: how it failed; None: it did not, or not by one.
         good: whether the attempt answered the question.
     """
     if not bullet.remedy:
@@ -34,7 +34,7 @@ def verdict(bullet: Bullet, program: Program, result: ExecutionResult | None, go
         return UNUSED
     if good:
         return HELPFUL
-    return HARMFUL if _is_blamed(followed, used, result) else UNUSED
+    return HARMFUL if _is_blamed(followed, used, error) else UNUSED
 
 
 def _grows(bullet: Bullet) -> bool:
@@ -43,10 +43,9 @@ def _grows(bullet: Bullet) -> bool:
 
 
 def _is_blamed(
-    followed: list[str], used: Mapping[str, tuple[int, ...]], result: ExecutionResult | None
+    followed: list[str], used: Mapping[str, tuple[int, ...]], error: ExecutionError | None
 ) -> bool:
     """Whether the error names what the lesson recommends, or its line holds it."""
-    error = result.error if result else None
     if error is None:
         return False
     said, line = words_said(error), failing_line(error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from capibara6.ace.attribution import verdict
+from capibara6.ace.complaints import error_found
 from capibara6.ace.curator import Curator
 from capibara6.ace.deltas import add, outcome
 from capibara6.ace.interview import Ask, interview
@@ -24,9 +25,9 @@ from capibara6.domain.events import (
     RunStarted,
     Validated,
 )
-from capibara6.domain.executions import ExecutionResult
+from capibara6.domain.executions import ExecutionError, ExecutionResult
 from capibara6.domain.playbook import Advice, Bullet, Delta
-from capibara6.domain.programs import Diagnosis, Program
+from capibara6.domain.programs import Diagnosis, Finding, Program
 from capibara6.domain.requests import Request
 from capibara6.inventory import Stock
 from capibara6.store import execution_id
@@ -46,7 +47,12 @@ class Trial:
     program: Program | None = None
     result: ExecutionResult | None = None
     diagnosis: Diagnosis | None = None
-    refused: bool = False  # by a check
+    findings: tuple[Finding, ...] = ()  # of a check that stopped it
+
+    @property
+    def error(self) -> ExecutionError | None:
+        """How it failed, or would have."""
+        return self.result.error if self.result else error_found(self.findings)
 
 
 @dataclass(slots=True)
@@ -152,13 +158,13 @@ class PlaybookListener:
         """Of each bullet in each prompt."""
         found = []
         for number, trial in story.trials.items():
-            if trial.program is None or (trial.result is None and not trial.refused):
+            if trial.program is None or (trial.result is None and not trial.findings):
                 continue  # a lost sandbox or a cancelled run says nothing
             good = story.answered and number == story.last
             for advice in trial.advice:
                 entry = self._curator.playbook.entry(advice.bullet_id)
                 if entry is not None:
-                    said = verdict(entry.bullet, trial.program, trial.result, good)
+                    said = verdict(entry.bullet, trial.program, trial.error, good)
                     found.append(outcome(entry.bullet.id, run_id, number, said, at))
         return found
 
@@ -183,7 +189,7 @@ class PlaybookListener:
             return []
         found = []
         for number, trial in story.trials.items():
-            error = trial.result.error if trial.result else None
+            error = trial.error
             if trial.program is None or error is None or trial.diagnosis is None:
                 continue
             if {trial.program.language, final.program.language} == {"python"}:
@@ -205,7 +211,7 @@ def note(story: Story, event: Event) -> None:
         case ProgramWritten():
             story.trial(event.attempt).program = event.program
         case Validated():
-            story.trial(event.attempt).refused = bool(event.findings)
+            story.trial(event.attempt).findings = event.findings
         case ExecutionFinished():
             story.trial(event.attempt).result = event.result
         case RepairStarted():

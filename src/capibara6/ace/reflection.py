@@ -190,7 +190,7 @@ def _told(repair: Repair, change: _Change, packages: tuple[tuple[str, str], ...]
     text = f"{head} `{owner}{shown(change.trigger)}` "
     if change.grown:
         text += f"may fail ({repair.error.name}: {said}); then {remedy}."
-    elif "unexpected keyword" in said:
+    elif "unexpected keyword" in said or "takes no `" in said:
         text += f"is not taken; {remedy}."
     elif repair.kind in _GONE and "(" not in change.trigger:
         text += f"is gone; {remedy}."

@@ -25,7 +25,15 @@ from capibara6.repair.rules import match_rule
 _MESSAGE_CHARS_MAX: Final = 240
 _LIST_CHARS_MAX: Final = 600
 _LINE_CHARS_MAX: Final = 100
-_NAME_RULES: Final = frozenset({"F821", "F823"})
+# By the rule of a check: the class of failure, and the phrase that says it.
+_FOUND: Final = {
+    "F821": ("name", "name"),
+    "F823": ("name", "unbound"),
+    "no-package": ("missing_module", "absent"),
+    "no-name": ("missing_name", "absent"),
+    "no-keyword": ("arguments", "absent"),
+    "no-file": ("missing_file", "absent"),
+}
 _LOCATION = re.compile(r"\s*\((?:<[^>]*>|[\w./-]+\.py)?,? ?line \d+\)\s*$")
 _BACKTICKED = re.compile(r"`([^`]+)`")
 _WITHOUT_LINE: Final = frozenset({"timeout", "out_of_memory", "killed_kernel", "output_limit"})
@@ -92,8 +100,7 @@ def diagnose_findings(findings: Sequence[Finding], program: Program, language: s
     """
     language = language_of(language)
     first = findings[0]
-    kind = "name" if first.code in _NAME_RULES else "syntax"
-    phrase = "unbound" if first.code == "F823" else kind
+    kind, phrase = _FOUND.get(first.code, ("syntax", "syntax"))
     quoted = _BACKTICKED.search(first.message)
     name = repr(quoted[1] if quoted else first.message)
     fields = {"message": first.message, "name": name, "language": program.language}

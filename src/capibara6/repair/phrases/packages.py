@@ -33,6 +33,10 @@ PACKAGES: Final = {
             "Usa {replacement} en su lugar.",
         ),
     },
+    "absent": {
+        "en": ("Before the run it was found that {message}.", "Use what is there.{meant}"),
+        "es": ("Antes de ejecutarlo se halló: {message}.", "Usa lo que hay.{meant}"),
+    },
     "gone": {
         "en": (
             "{attribute} was removed from the installed version.",
