@@ -147,6 +147,7 @@ def test_files_that_nobody_brings_are_found(
     [
         "import pandas as pd\npd.read_csv('sales.csv')",
         "import pandas as pd\npd.read_csv('./sales.csv')",
+        "import pandas as pd\npd.read_csv('sales.csv').query('Total > 1').squeeze('columns')",
         "open('/home/user/sales.csv')",
         "open('/etc/hostname')",
         "open('new.txt', 'w')",

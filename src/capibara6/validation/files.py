@@ -92,13 +92,19 @@ def _uncalled_lines(tree: ast.Module) -> frozenset[int]:
 
 
 def _read(tree: ast.Module) -> Iterable[tuple[ast.Call, str]]:
-    reading = {(use.line, use.column) for use in uses(tree) if use.dotted in _READS}
+    found = [use for use in uses(tree) if use.dotted in _READS]
+    places = {(use.line, use.column) for use in found}
+    # `pd.read_csv(x).squeeze("columns")` begins where its first call does.
+    named = {(use.line, use.column, use.name) for use in found}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         place = (node.func.lineno, node.func.col_offset + 1)
-        opens = isinstance(node.func, ast.Name) and node.func.id == "open"
-        if opens or (place in reading and isinstance(node.func, ast.Attribute | ast.Name)):
+        if isinstance(node.func, ast.Name):
+            reads = node.func.id == "open" or place in places
+        else:
+            reads = (*place, _last_name(node.func)) in named
+        if reads:
             path = _path_of(node)
             if path is not None:
                 yield node, path
