@@ -5,12 +5,17 @@ from collections.abc import Mapping
 from capibara6.ace.complaints import failing_line, words_said
 from capibara6.ace.deltas import HARMFUL, HELPFUL, UNUSED
 from capibara6.ace.signatures import base_of, signatures, words_of
-from capibara6.domain.executions import ExecutionError
+from capibara6.domain.executions import ExecutionError, ExecutionResult
 from capibara6.domain.playbook import Bullet
 from capibara6.domain.programs import Program
 
 
-def verdict(bullet: Bullet, program: Program, error: ExecutionError | None, good: bool) -> str:
+def verdict(
+    bullet: Bullet,
+    program: Program,
+    ended: ExecutionResult | ExecutionError | None,
+    good: bool,
+) -> str:
     """What a bullet did for an attempt: "helpful", "harmful" or "unused".
 
     A lesson about a use of packages counts where the program follows it: for it when the program
@@ -20,7 +25,7 @@ def verdict(bullet: Bullet, program: Program, error: ExecutionError | None, good
     Args:
         bullet: in the prompt.
         program: that came of it.
-        error: how it failed; None: it did not, or not by one.
+        ended: its result, or the error that a check foresaw; None: neither is known.
         good: whether the attempt answered the question.
     """
     if not bullet.remedy:
@@ -34,6 +39,7 @@ def verdict(bullet: Bullet, program: Program, error: ExecutionError | None, good
         return UNUSED
     if good:
         return HELPFUL
+    error = ended.error if isinstance(ended, ExecutionResult) else ended
     return HARMFUL if _is_blamed(followed, used, error) else UNUSED
 
 
