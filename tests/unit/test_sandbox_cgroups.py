@@ -10,7 +10,7 @@ from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
 from capibara6_sandbox.isolation.cgroups import CPU_PERIOD_US, remove_group
 from capibara6_sandbox.isolation.cgroups_v1 import CgroupsV1, CgroupV1
 from capibara6_sandbox.isolation.cgroups_v2 import CgroupsV2, CgroupV2
-from capibara6_sandbox.isolation.limits import MIB, CgroupUsage, Limits
+from capibara6_sandbox.isolation.limits import MIB, CgroupUsage, Limits, Refusals
 
 LIMITS = Limits(memory_bytes=64 * MIB, cpus=0.5, processes=9)
 
@@ -54,6 +54,37 @@ def test_version_2_usage(tmp_path: Path) -> None:
         memory__stat="anon 1\nfile 4\nfile_mapped 2",
     )
     assert CgroupV2(folder).usage() == CgroupUsage(5, 7, 1.5, 3, 2, cache_bytes=4)
+
+
+def test_version_2_counts_what_it_refuses(tmp_path: Path) -> None:
+    folder = write(tmp_path / "group", memory__events="oom 4\noom_kill 2", pids__events="max 7")
+    assert CgroupV2(folder).refusals() == Refusals(oom_kills=2, processes=7)
+
+
+def test_version_2_kills_all_at_once_where_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+    folder = write(tmp_path / "group", cgroup__procs="12\n13", pids__max=9, cgroup__kill="")
+
+    def end(_: float) -> None:
+        write(folder, cgroup__procs="")
+
+    monkeypatch.setattr(cgroups.time, "sleep", end)
+    monkeypatch.setattr(cgroups.os, "kill", lambda pid, _: killed.append(pid))
+    CgroupV2(folder).end_processes()
+    assert (read(folder / "cgroup.kill"), read(folder / "pids.max"), killed) == ("1", "0", [])
+    (folder / "cgroup.kill").unlink()
+    write(folder, cgroup__procs="12\n13")
+    CgroupV2(folder).end_processes()
+    assert killed == [12, 13]
+
+
+def test_version_1_counts_what_it_refuses(tmp_path: Path) -> None:
+    folders = version_1(tmp_path)
+    write(folders["memory"], memory__oom_control="under_oom 0\noom_kill 3")
+    write(folders["pids"], pids__events="max 5")
+    assert CgroupV1(folders).refusals() == Refusals(oom_kills=3, processes=5)
 
 
 def test_version_2_enables_controllers_on_the_way_down(tmp_path: Path) -> None:

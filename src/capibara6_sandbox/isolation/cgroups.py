@@ -111,11 +111,14 @@ class Cgroup(ABC):
             pids = self.processes()
             if not pids:
                 return
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            self._kill(pids)
             time.sleep(_REMOVE_PAUSE_S)
         raise OSError(f"{len(self.processes())} processes do not end")
+
+    def _kill(self, pids: list[int]) -> None:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def remove(self) -> None:
         """Remove it; its processes must be dead or dying. Idempotent.

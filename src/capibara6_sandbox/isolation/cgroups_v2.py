@@ -54,6 +54,13 @@ class CgroupV2(Cgroup):
             read_field(self._folder / "pids.events", "max"),
         )
 
+    def _kill(self, pids: list[int]) -> None:
+        """Kill all at once, those too that are forked meanwhile (since Linux 5.14)."""
+        if (self._folder / "cgroup.kill").exists():
+            write_value(self._folder, "cgroup.kill", 1)
+        else:
+            super()._kill(pids)
+
     @property
     def can_freeze(self) -> bool:
         """Since Linux 5.2."""
