@@ -58,6 +58,7 @@ soak: $(VENV)/dev.stamp ## Load for half an hour, 50 sandboxes for ten minutes, 
 
 fuzz: $(VENV)/fuzz.stamp ## Fuzz every parser of what clients and guests send, and both HTTP faces by their OpenAPI
 	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_S)
+	$(BIN)/python scripts/fuzz_http.py $(if $(wildcard $(E2B)/E2B/spec/openapi.yml),--e2b $(E2B)/E2B)
 
 extras: ## Install what optional features and their tests need (Debian and Ubuntu; asks for root)
 	@sh scripts/extras.sh
