@@ -29,7 +29,8 @@ from capibara6_sandbox.host.builds.registries import RegistrySettings
 from capibara6_sandbox.host.builds.workshop import BuildSettings
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.isolations import Isolations
-from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
+from capibara6_sandbox.host.keeper import Keeper
+from capibara6_sandbox.host.keeper_settings import KeeperSettings
 from capibara6_sandbox.host.keys import FOLDER, KeyRing
 from capibara6_sandbox.host.signing import CertificateError
 from capibara6_sandbox.host.zygotes import ZygoteError
@@ -185,7 +186,9 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
             if secured:
                 https = serving(app, secured.listener, bounds, secured.certificate)
                 await stack.enter_async_context(https)
-            _announce(f"http://{host}:{port}", key, secured, keeper.degraded, arguments.state)
+            _announce(
+                f"http://{host}:{port}", key, secured, keeper.foundry.degraded, arguments.state
+            )
             await _wait_for_end(keeper, stop, arguments.idle_timeout)
     except (TemplateBuildError, ZygoteError, OSError) as cause:
         _fail_to_start(cause)

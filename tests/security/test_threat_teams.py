@@ -15,7 +15,8 @@ from e2b_code_interpreter import Sandbox
 
 from capibara6_sandbox.gateway.control import create_control_app
 from capibara6_sandbox.gateway.metering import Meters
-from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
+from capibara6_sandbox.host.keeper import Keeper
+from capibara6_sandbox.host.keeper_settings import KeeperSettings
 from support.sandbox_server import SandboxServer
 
 SOURCES = str(Path(__file__).parents[2] / "src")

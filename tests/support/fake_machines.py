@@ -18,7 +18,8 @@ from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host import foundry as foundry_module
 from capibara6_sandbox.host.control_channel import ControlChannel
 from capibara6_sandbox.host.instance import Instance
-from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
+from capibara6_sandbox.host.keeper import Keeper
+from capibara6_sandbox.host.keeper_settings import KeeperSettings
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.templates.build import BuiltEnvironment

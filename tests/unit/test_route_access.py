@@ -15,7 +15,8 @@ from capibara6_sandbox.gateway.code_interpreter import create_code_interpreter_a
 from capibara6_sandbox.gateway.control import create_control_app
 from capibara6_sandbox.gateway.envd import create_envd_app
 from capibara6_sandbox.gateway.metering import Meters
-from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
+from capibara6_sandbox.host.keeper import Keeper
+from capibara6_sandbox.host.keeper_settings import KeeperSettings
 
 REFUSED = {401, 403, 404}
 # Routes that answer without a credential, and why they may.

@@ -9,7 +9,8 @@ import pytest
 
 from capibara6_sandbox.errors import LayerError, StartError
 from capibara6_sandbox.host.instance import Instance
-from capibara6_sandbox.host.keeper import Keeper, KeeperSettings
+from capibara6_sandbox.host.keeper import Keeper
+from capibara6_sandbox.host.keeper_settings import KeeperSettings
 from capibara6_sandbox.host.layer_space import LayerSpace
 from capibara6_sandbox.host.sandbox import Request
 from capibara6_sandbox.host.zygotes import ZygoteError

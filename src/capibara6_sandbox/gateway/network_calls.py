@@ -20,6 +20,7 @@ from capibara6_sandbox.gateway.hosts import PORT_MAX
 from capibara6_sandbox.gateway.keys import team_of
 from capibara6_sandbox.gateway.life_calls import sandbox_id
 from capibara6_sandbox.host.keeper import Keeper
+from capibara6_sandbox.host.policies import set_policy
 from capibara6_sandbox.network.policy import Policy, Rules
 from capibara6_sandbox.network.proxies import EgressProxy, PolicyError, ProxyTls, parse_proxy
 from capibara6_sandbox.network.transforms import parse_rules
@@ -44,7 +45,7 @@ class NetworkCalls:
         sandbox = self._keeper.find(sandbox_id(request), team_of(request))
         body = await read_model(request, NetworkUpdate)
         policy = policy_of(body, internet=body.allow_internet_access)
-        await self._keeper.set_policy(sandbox, policy)
+        await set_policy(self._keeper.foundry, sandbox, policy)
         return Response(status_code=204)
 
 

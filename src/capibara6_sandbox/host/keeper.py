@@ -5,82 +5,61 @@ machine is made of, in `foundry`.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
 
-from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import (
     ConflictError,
     NotFoundError,
     SandboxServerError,
-    StartError,
-    TooManySandboxesError,
 )
-from capibara6_sandbox.host.builds.workshop import BuildSettings, Workshop
+from capibara6_sandbox.host.builds.workshop import Workshop
 from capibara6_sandbox.host.deadlines import Deadlines
-from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.foundry import Foundry
-from capibara6_sandbox.host.guest_client import GuestLostError
 from capibara6_sandbox.host.history import Sampler
-from capibara6_sandbox.host.isolations import Isolations
 from capibara6_sandbox.host.journal import Journal
+from capibara6_sandbox.host.keeper_settings import KeeperSettings
 from capibara6_sandbox.host.keys import FOLDER, KeyRing
-from capibara6_sandbox.host.lifecycle import Lifecycle, unknown_sandbox
+from capibara6_sandbox.host.lifecycle import Lifecycle
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.past_usage import PastUsage, Used
-from capibara6_sandbox.host.paused import boot_id
+from capibara6_sandbox.host.paused import is_lost, recall
 from capibara6_sandbox.host.pool import Pool
-from capibara6_sandbox.host.programs import ProgramFailedError
 from capibara6_sandbox.host.records import Records, SandboxRecord, SnapshotRecord
+from capibara6_sandbox.host.roll import Roll
 from capibara6_sandbox.host.sandbox import Request, Sandbox
 from capibara6_sandbox.host.snapshots import Snapshots
-from capibara6_sandbox.host.startup import start_up
+from capibara6_sandbox.host.starting import Starter
 from capibara6_sandbox.host.states import State
-from capibara6_sandbox.host.stems import Kernels, Stems, default_bytes_max
-from capibara6_sandbox.network.policy import Policy
+from capibara6_sandbox.host.stems import Kernels, Stems
 from capibara6_sandbox.templates.build import Progress
-from capibara6_sandbox.templates.catalog import TEMPLATES, Template
+from capibara6_sandbox.templates.catalog import TEMPLATES
 
 AUTO_RESUME_S_MIN: Final = 300  # what traffic wakes lives at least so long, as in E2B's cloud
 
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class KeeperSettings:
-    """What a server is told at its start."""
-
-    data: Path  # holds the built templates, paused sandboxes and snapshots
-    sandboxes_max: int = 1_000
-    network: NetworkSettings = field(default_factory=NetworkSettings)
-    pool_size: int = 2  # ready sandboxes of each template in use
-    warm_templates: tuple[str, ...] = ("code-interpreter-v1",)  # pooled from the start
-    stems_bytes_max: int = field(default_factory=default_bytes_max)  # variables of snapshots
-    builds: BuildSettings = field(default_factory=BuildSettings)
-    isolations: Isolations = field(default_factory=Isolations)
-
-
-class Keeper:
-    """All sandboxes of this server."""
+class Keeper(Roll):
+    """All sandboxes of this server, and their lives."""
 
     def __init__(self, settings: KeeperSettings) -> None:
+        super().__init__()
         self._settings = settings
         self.foundry = Foundry(settings.data, settings.network)
         self.journal = Journal()
         self.past_usage = PastUsage()
         self.keys = KeyRing(settings.data / FOLDER)
-        self._sandboxes: dict[str, Sandbox] = {}
         self._deadlines = Deadlines(self._expire)
-        self._creating: Counter[str] = Counter()  # asked for, and not among the sandboxes yet
         self._tasks: set[asyncio.Task[None]] = set()
         self._sampling: asyncio.Task[None] | None = None
-        self._pool = Pool(self._start, self._dispose, settings.pool_size)
-        self.stems = Stems(self.foundry, self._start, self._dispose, settings.stems_bytes_max)
+        self._starter = Starter(self.foundry, self._watch)
+        start, dispose = self._starter.start, self._starter.dispose
+        self._pool = Pool(start, dispose, settings.pool_size)
+        self.stems = Stems(self.foundry, start, dispose, settings.stems_bytes_max)
         self._lifecycle: Lifecycle | None = None
         self._snapshots: Snapshots | None = None
         self.workshop = Workshop(
@@ -112,11 +91,6 @@ class Keeper:
         progress(1.0, "ready")
 
     @property
-    def degraded(self) -> list[str]:
-        """What this machine does not offer, for people."""
-        return self.foundry.degraded
-
-    @property
     def lifecycle(self) -> Lifecycle:
         """The steps of sandboxes' lives."""
         assert self._lifecycle is not None, "the keeper has been started"
@@ -129,22 +103,12 @@ class Keeper:
         return self._snapshots
 
     def _find_again(self, record: SandboxRecord) -> None:
-        """Take up a sandbox that an earlier run of this server paused."""
-        if record.unsettled not in ("", boot_id()):
-            text = "the machine went down before its files had reached the disk"
-            _log.error("paused_sandbox_lost", sandbox_id=record.id, cause=text)
+        """Take up a sandbox that an earlier run of this server paused, if it is whole."""
+        if is_lost(record):
             self.lifecycle.drop(record)
-            return
-        environment = self.foundry.environment(record.template.environment)
-        self.foundry.space.hold(record.layers)
-        if environment is None:
-            name = record.template.environment
-            _log.error("paused_sandbox_without_template", sandbox_id=record.id, template=name)
-            return
-        sandbox = Sandbox(record.id, self.foundry.parents)
-        sandbox.recall(record, record.template.template(environment))
-        self.journal.open(sandbox.id, record.team)
-        self._sandboxes[sandbox.id] = sandbox
+        elif (sandbox := recall(self.foundry, record)) is not None:
+            self.journal.open(sandbox.id, record.team)
+            self._sandboxes[sandbox.id] = sandbox
 
     async def create(
         self, request: Request, kernels: Kernels | None = None, origin: Machine | None = None
@@ -163,12 +127,9 @@ class Keeper:
         """
         request = replace(request, template=self._settings.isolations.settle(request.template))
         await self.foundry.check_policy(request.policy)
-        self._check_room(request.key_id)
-        self._creating[request.key_id] += 1
-        try:
+        most, of_key_max = self._settings.sandboxes_max, self.keys.limits(request.key_id).sandboxes
+        with self._place(request.key_id, most, of_key_max):
             sandbox = await self._take(request, kernels, origin)
-        finally:
-            self._creating[request.key_id] -= 1
         sandbox.assign(request)
         try:
             sandbox.machine.resize(request.template)
@@ -177,27 +138,13 @@ class Keeper:
                 sandbox.machine, request.policy, sandbox.env, request.team
             )
         except BaseException:
-            await asyncio.shield(self._dispose(sandbox))
+            await asyncio.shield(self._starter.dispose(sandbox))
             raise
         self._sandboxes[sandbox.id] = sandbox
         self._deadlines.set(sandbox)
         self.journal.open(sandbox.id, request.team)
         self.journal.note(sandbox.id, "Sandbox created", end_time=sandbox.ends_at.isoformat())
         return sandbox
-
-    def _check_room(self, key_id: str) -> None:
-        running = Counter(s.request.key_id for s in self._sandboxes.values() if s.has_machine)
-        if running.total() + self._creating.total() >= self._settings.sandboxes_max:
-            raise TooManySandboxesError(
-                f"{running.total()} sandboxes run, which is this server's limit. "
-                "Kill one, or raise --max-sandboxes."
-            )
-        most = self.keys.limits(key_id).sandboxes
-        if most and running[key_id] + self._creating[key_id] >= most:
-            raise TooManySandboxesError(
-                "you have reached the maximum number of concurrent E2B sandboxes "
-                f"({most}). Kill one, or have your key's limit raised."
-            )
 
     async def _take(
         self, request: Request, kernels: Kernels | None, origin: Machine | None
@@ -206,30 +153,8 @@ class Keeper:
         template = request.template
         volumes = request.volumes_at_start(self.foundry.volumes)
         if template.layers or kernels or volumes or template.name not in TEMPLATES:
-            return await self._start(template, kernels, origin, volumes)
+            return await self._starter.start(template, kernels, origin, volumes)
         return await self._pool.take(template)
-
-    def find(self, sandbox_id: str, team: str | None = None) -> Sandbox:
-        """Return a sandbox, running or paused; with a team, only if it is that team's.
-
-        Raises:
-            NotFoundError: there is none of this id.
-        """
-        sandbox = self._sandboxes.get(sandbox_id)
-        if sandbox is None or team not in (None, sandbox.request.team):
-            raise unknown_sandbox(sandbox_id)
-        return sandbox
-
-    def get(self, sandbox_id: str, team: str | None = None) -> Sandbox:
-        """Return a sandbox that runs, as of `find`.
-
-        Raises:
-            NotFoundError: there is none of this id, or it is paused.
-        """
-        sandbox = self.find(sandbox_id, team)
-        if sandbox.visible_state != "running":
-            raise NotFoundError(f"Sandbox {sandbox_id} is paused. Connect to it to resume it.")
-        return sandbox
 
     async def reach(self, sandbox_id: str) -> Sandbox:
         """Return a sandbox for traffic, which wakes it where its lifecycle says so.
@@ -248,39 +173,11 @@ class Keeper:
                 pass
         return self.get(sandbox_id)
 
-    def all(self, team: str | None = None) -> Iterable[Sandbox]:
-        """Return the sandboxes, running and paused, of a team or (None) of all, oldest first."""
-        found = list(self._sandboxes.values())
-        return found if team is None else [s for s in found if s.request.team == team]
-
-    @property
-    def busy(self) -> bool:
-        """Whether a sandbox runs."""
-        return any(sandbox.visible_state == "running" for sandbox in self._sandboxes.values())
-
     def set_timeout(self, sandbox: Sandbox, timeout_s: float, *, only_longer: bool = False) -> None:
         """Let a running sandbox end `timeout_s` from now."""
         if not only_longer or timeout_s > sandbox.remaining_s:
             sandbox.extend(timeout_s)
             self._deadlines.renew(sandbox)
-
-    async def set_policy(self, sandbox: Sandbox, policy: Policy) -> None:
-        """Let a running sandbox reach what `policy` allows, from now on.
-
-        Raises:
-            BadRequestError: the policy cannot be had here.
-            NotFoundError, ConflictError: it has ended, or is paused.
-            StartError: as of `Foundry.apply_policy`; what it may reach is as before.
-        """
-        await self.foundry.check_policy(policy)
-        async with sandbox.turn:
-            if sandbox.state is State.PAUSED:
-                raise ConflictError(f"Sandbox {sandbox.id} is paused; resume it first")
-            if not sandbox.alive:
-                raise unknown_sandbox(sandbox.id)
-            team = sandbox.request.team
-            await self.foundry.apply_policy(sandbox.machine, policy, sandbox.env, team)
-            sandbox.request = replace(sandbox.request, policy=policy)
 
     async def pause(self, sandbox: Sandbox, *, memory: bool) -> None:
         """Pause a running sandbox; its time stands still.
@@ -347,7 +244,7 @@ class Keeper:
 
     async def _clear(self, sandbox: Sandbox) -> None:
         await self.journal.collect(sandbox)
-        await self._dispose(sandbox)
+        await self._starter.dispose(sandbox)
         self.journal.note(sandbox.id, "Sandbox stopped")
         self.journal.close(sandbox.id)
         async with sandbox.turn:  # what is under way finds it ended
@@ -359,35 +256,6 @@ class Keeper:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _dispose(self, sandbox: Sandbox) -> None:
-        if (machine := sandbox.detach()) is not None:
-            await self.foundry.take_back(machine)
-
-    async def _start(
-        self,
-        template: Template,
-        kernels: Kernels | None = None,
-        origin: Machine | None = None,
-        volumes: Sequence[tuple[str, str]] = (),
-    ) -> Sandbox:
-        """Start a sandbox that nobody owns yet."""
-        parents = self.foundry.parents
-        machine = await self.foundry.make(template, template.layers, origin=origin, volumes=volumes)
-        sandbox = Sandbox(machine.blueprint.id, parents)
-        sandbox.attach(machine)
-        try:
-            await (kernels(sandbox) if kernels else sandbox.start_default_contexts())
-            if template.startup is not None:
-                await start_up(machine.guest, template.startup)
-        except (OSError, CallError, GuestLostError, ProgramFailedError) as cause:
-            await asyncio.shield(self._dispose(sandbox))
-            raise StartError(f"The sandbox could not start: {cause}") from None
-        except BaseException:
-            await asyncio.shield(self._dispose(sandbox))
-            raise
-        self._watch(sandbox, machine)
-        return sandbox
-
     def _watch(self, sandbox: Sandbox, machine: Machine) -> None:
         machine.when_ended(lambda: self._on_machine_end(sandbox, machine))
 
@@ -397,7 +265,7 @@ class Keeper:
         if sandbox.saved:  # it is paused: no more than its memory is lost
             _log.warning("paused_memory_lost", sandbox_id=sandbox.id)
             self.journal.note(sandbox.id, "Memory lost, files kept")
-            self._track(self._dispose(sandbox))
+            self._track(self._starter.dispose(sandbox))
         else:
             self._end(sandbox, machine.reason)
 
@@ -407,7 +275,7 @@ class Keeper:
             self._sampling.cancel()
         await self.workshop.stop()
         for sandbox in await self._pool.close():
-            self._track(self._dispose(sandbox))
+            self._track(self._starter.dispose(sandbox))
         for sandbox in list(self._sandboxes.values()):
             if sandbox.state is State.PAUSED and self.foundry.keeps:
                 self._track(self._put_away(sandbox))

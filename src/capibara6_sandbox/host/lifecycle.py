@@ -22,6 +22,7 @@ from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.paused import boot_id, describe
 from capibara6_sandbox.host.programs import ProgramFailedError
 from capibara6_sandbox.host.records import Records, SandboxRecord
+from capibara6_sandbox.host.roll import unknown_sandbox
 from capibara6_sandbox.host.sandbox import Sandbox
 from capibara6_sandbox.host.shortages import shortage
 from capibara6_sandbox.host.startup import start_up
@@ -285,8 +286,3 @@ async def _start_up_again(sandbox: Sandbox, machine: Machine) -> None:
         await start_up(machine.guest, sandbox.template.startup)
     except ProgramFailedError as cause:
         raise StartError(f"The sandbox could not start: {cause}") from None
-
-
-def unknown_sandbox(sandbox_id: str) -> NotFoundError:
-    """Return the error for an id that no sandbox has, in E2B's words."""
-    return NotFoundError(f"Sandbox \"{sandbox_id}\" doesn't exist or you don't have access to it")

@@ -13,25 +13,22 @@ import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.blueprint import Blueprint
 from capibara6_sandbox.host.control_channel import ControlChannel
+from capibara6_sandbox.host.doors import Doors
 from capibara6_sandbox.host.guest_client import GuestClient
 from capibara6_sandbox.host.hosted_kernel import HostedKernel
-from capibara6_sandbox.host.layers import ask
+from capibara6_sandbox.host.standstill import Standstill
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroups import Cgroup
 from capibara6_sandbox.isolation.limits import CgroupUsage
-from capibara6_sandbox.isolation.trust import VARIABLES
 from capibara6_sandbox.templates.catalog import Template
 
-_FREEZE_TIMEOUT_S: Final = 5.0
-_FREEZE_CHECK_S: Final = 0.001
 
-
-class Machine:
+class Machine(Doors, Standstill):
     """A running machine: forks, behind walls of our own. `start` makes one, and `kill` ends it.
 
     What a container runtime runs instead is a `ContainerMachine`.
@@ -130,6 +127,11 @@ class Machine:
         """Whose namespaces its kernels join."""
         return self._nested_agent if self._nested_agent >= 0 else self._pidfd
 
+    @property
+    def has_forks(self) -> bool:
+        """Whether live forks of it live, whose kernels its first process has to reap."""
+        return bool(self.forks)
+
     def resize(self, template: Template) -> None:
         """Take the limits of a template that differs from its own in them at most.
 
@@ -153,46 +155,6 @@ class Machine:
         """Open the files through which a process joins its cgroup; the caller closes them."""
         return self.cgroup.open_procs() if self.cgroup else []
 
-    async def open_uplink(self, nursery: ZygoteClient) -> list[int]:
-        """Return its way out: a TCP listener and a DNS socket, which the caller closes.
-
-        Raises:
-            ZygoteError: the kernel refused.
-        """
-        return (await nursery.request({"op": "uplink"}, [self.agent_pidfd]))[1]
-
-    async def open_socket(
-        self, nursery: ZygoteClient, family: socket.AddressFamily
-    ) -> socket.socket:
-        """Return a new TCP socket in the machine's network, which nobody inside has held.
-
-        Raises:
-            ZygoteError: the machine has ended, or the family is turned off.
-        """
-        if self.ended.is_set():
-            raise ZygoteError("the sandbox has ended")
-        _, (fd,) = await nursery.request({"op": "socket", "family": family}, [self.agent_pidfd])
-        opened = socket.socket(fileno=fd)
-        opened.setblocking(False)
-        return opened
-
-    async def mount(self, nursery: ZygoteClient, volume: str, path: str) -> None:
-        """Mount a volume on a directory, which is made if it is missing.
-
-        Raises:
-            LayerError: it cannot be mounted there; the message says why.
-        """
-        await ask(nursery, {"op": "mount", "volume": volume, "path": path}, [self.agent_pidfd])
-
-    async def believe(self, nursery: ZygoteClient, certificate: str) -> None:
-        """Let its programs believe a certificate authority, in PEM. To be called once.
-
-        Raises:
-            LayerError: something inside stands in the way.
-        """
-        await ask(nursery, {"op": "believe", "certificate": certificate}, [self.agent_pidfd])
-        self.variables = dict(VARIABLES)
-
     def hold_kernel(self, context_id: str, kernel: HostedKernel) -> None:
         """Know a context's kernel, in the place of an earlier one."""
         earlier = self.kernels.pop(context_id, None)
@@ -214,60 +176,6 @@ class Machine:
             return 0
         status = os.fstatvfs(self.layer_fd)
         return (status.f_blocks - status.f_bfree) * status.f_frsize
-
-    async def hold_programs(self) -> None:
-        """Stop what its user runs, until `release_programs`; the agent serves on.
-
-        Raises:
-            StartError: something would not stop.
-        """
-        if self.cgroup is None or not self.cgroup.can_freeze:
-            await self.control.pause(programs=True)
-        else:
-            await self.freeze()
-
-    async def release_programs(self) -> None:
-        """Let everything run again. Idempotent."""
-        self.thaw()
-        await self.control.resume()
-
-    async def stop_agent(self) -> None:
-        """Stop its agent too, after its programs.
-
-        Raises:
-            StartError: the machine has ended.
-        """
-        await self.control.pause(programs=False)
-        if not self.forks:  # whose kernels its first process has to reap
-            self.send_signal(signal.SIGSTOP)
-
-    def continue_agent(self) -> None:
-        """Let its agent go on, before its programs."""
-        self.send_signal(signal.SIGCONT)
-
-    async def freeze(self) -> None:
-        """Stop all in its cgroup.
-
-        Raises:
-            StartError: there is none, or something would not stop; it runs again.
-        """
-        cgroup = self.cgroup
-        if cgroup is None or not cgroup.can_freeze:
-            raise StartError("This machine has no cgroup that could stop its processes.")
-        try:
-            cgroup.freeze()
-            async with asyncio.timeout(_FREEZE_TIMEOUT_S):
-                while not cgroup.frozen:  # noqa: ASYNC110 - the kernel tells nobody
-                    await asyncio.sleep(_FREEZE_CHECK_S)
-        except (OSError, TimeoutError):
-            self.thaw()
-            raise StartError("Its processes could not be stopped.") from None
-
-    def thaw(self) -> None:
-        """Let what its cgroup froze run again. Idempotent."""
-        if self.cgroup is not None and self.cgroup.can_freeze:
-            with contextlib.suppress(FileNotFoundError):
-                self.cgroup.thaw()
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to its first process, if that has not ended."""

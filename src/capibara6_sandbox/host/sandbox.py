@@ -8,16 +8,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 
-from capibara6_guest.wire import CallError
 from capibara6_sandbox.errors import StartError
-from capibara6_sandbox.host.blueprint import HOME
 from capibara6_sandbox.host.guest_client import GuestClient, GuestLostError
 from capibara6_sandbox.host.history import History, Sample
-from capibara6_sandbox.host.kernel_starting import add_python_kernel
+from capibara6_sandbox.host.kernel_contexts import KernelContexts
 from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.parents import Parents
@@ -29,7 +26,7 @@ from capibara6_sandbox.host.zygotes import ZygoteError
 from capibara6_sandbox.isolation.limits import CgroupUsage
 from capibara6_sandbox.isolation.runtimes import is_container
 from capibara6_sandbox.network.policy import EVERYTHING, Policy
-from capibara6_sandbox.templates.catalog import Environment, Template
+from capibara6_sandbox.templates.catalog import Template
 
 _log = structlog.get_logger()
 
@@ -61,7 +58,7 @@ class Request:
         return [(v.volume_id, v.path) for v in self.volumes if volumes.has(v.volume_id)]
 
 
-class Sandbox:
+class Sandbox(KernelContexts):
     """A sandbox. Its keeper gives it a machine, and takes it while there is nothing to run."""
 
     request: Request
@@ -69,6 +66,7 @@ class Sandbox:
     ends_at: datetime
 
     def __init__(self, sandbox_id: str, parents: Parents) -> None:
+        super().__init__(parents)
         self.id = sandbox_id
         self.default_user = "user"
         self.default_workdir = ""
@@ -76,15 +74,12 @@ class Sandbox:
         self.turn = asyncio.Lock()  # one step of its life at a time
         self.saved: tuple[str, ...] = ()  # layers that it holds while it is paused
         self._machine: Machine | None = None
-        self._parents = parents
         self._ends_s = 0.0  # of the clock that nobody sets
         self.tunnels = Tunnels(self._open_socket)  # to its machine of now
-        self.default_context_ids: dict[str, str] = {}  # by language
         self.history = History()  # of what it uses
         self.envd_access_token = ""
         self.traffic_access_token = ""
         self.env: dict[str, str] = {}
-        self._contexts_turn = asyncio.Lock()  # one change at a time: none is made or revived twice
 
     def step(self, state: State) -> None:
         """Go to another state of its life.
@@ -248,122 +243,6 @@ class Sandbox:
         return hmac.compare_digest(token.encode(), self.envd_access_token.encode()) or (
             not self.envd_access_token
         )
-
-    async def start_default_contexts(self, notice: str = "") -> None:
-        """Fork the Python kernel, and name the JavaScript one, where the template has kernels.
-
-        Args:
-            notice: what the Python kernel's first execution shows on stderr.
-        """
-        if not self._environment.has_kernels:
-            return
-        if self.machine.starts_kernels:
-            for language in ("javascript", "python"):
-                made = await self._create_context(language, HOME, notice)
-                self.default_context_ids[language] = str(made.get("id"))
-            return
-        self.add_javascript()
-        # The agent answers orders in turn: when it has this kernel, it knows the other context.
-        self.default_context_ids["python"] = await self._add_python_kernel(HOME, notice=notice)
-
-    def add_javascript(self) -> None:
-        """Name the JavaScript kernel, which starts with its first use."""
-        self.default_context_ids["javascript"] = self.machine.control.name_context(
-            "javascript", HOME
-        )
-
-    async def default_context(self, language: str) -> str:
-        """Return the id of a language's default context; it is made at its first use."""
-        async with self._contexts_turn:
-            if language not in self.default_context_ids:
-                created = await self._create_context(language, HOME)
-                self.default_context_ids[language] = str(created.get("id"))
-            return self.default_context_ids[language]
-
-    async def create_context(self, language: str, cwd: str) -> dict[str, Any]:
-        """Start a context of its own in any language.
-
-        Raises:
-            CallError: not_found or invalid_argument when `cwd` is no directory.
-            StartError: the kernel could not start.
-        """
-        return await self._create_context(language, await self._directory(cwd))
-
-    async def _create_context(self, language: str, cwd: str, notice: str = "") -> dict[str, Any]:
-        if language == "python" and not self.machine.starts_kernels:
-            context_id = await self._add_python_kernel(cwd)
-            return {"id": context_id, "language": language, "cwd": cwd}
-        memory_bytes = self.machine.blueprint.template.limits.memory_bytes
-        return await self.guest.request(
-            "contexts.create",
-            language=language,
-            cwd=cwd,
-            memory_bytes=memory_bytes,
-            notice=notice if language == "python" else "",
-        )
-
-    async def remove_context(self, context_id: str) -> None:
-        """End a context; a default one is made again at its next use.
-
-        Raises:
-            CallError: not_found.
-        """
-        async with self._contexts_turn:
-            await self.guest.request("contexts.remove", id=context_id)
-            for language, default_id in list(self.default_context_ids.items()):
-                if default_id == context_id:
-                    del self.default_context_ids[language]
-
-    async def restart_context(self, context_id: str) -> None:
-        """End a context's kernel and give it a fresh one under the same id.
-
-        Raises:
-            CallError: not_found, also of its directory.
-            StartError: the kernel could not start.
-        """
-        async with self._contexts_turn:
-            await self._restart_context(context_id)
-
-    async def _restart_context(self, context_id: str) -> None:
-        context = await self.guest.request("contexts.stop", id=context_id)
-        if context.get("language") == "python" and not self.machine.starts_kernels:
-            cwd = await self._directory(str(context.get("cwd")))
-            await self._add_python_kernel(cwd, context_id)
-
-    async def _directory(self, path: str) -> str:
-        """Return the absolute path of a directory, as the sandbox's user means it."""
-        reply = await self.guest.request("files.stat", user=self.default_user, path=path)
-        entry = reply.get("entry") or {}
-        if entry.get("type") != "directory":
-            raise CallError("invalid_argument", f"cwd {path!r} is not a directory")
-        return str(entry.get("path"))
-
-    @property
-    def _environment(self) -> Environment:
-        return self.machine.blueprint.template.environment
-
-    async def _add_python_kernel(self, cwd: str, context_id: str = "", notice: str = "") -> str:
-        zygote = await self._parents.zygote(self._environment.name)
-        return await add_python_kernel(
-            self.machine, zygote, cwd, context_id, self.variables, notice
-        )
-
-    async def revive_context(self, context_id: str) -> None:
-        """Give a context whose kernel is gone a fresh one, once, whoever asks how often.
-
-        Raises:
-            CallError, StartError: as of `restart_context`.
-        """
-        async with self._contexts_turn:
-            for context in await self.contexts():
-                if context.get("id") == context_id and context.get("usable"):
-                    return
-            await self._restart_context(context_id)
-
-    async def contexts(self) -> list[dict[str, Any]]:
-        """Return all contexts, as the agent describes them."""
-        listed = (await self.guest.request("contexts.list")).get("contexts", [])
-        return [context for context in listed if isinstance(context, dict)]
 
     @property
     def remaining_s(self) -> float:

@@ -1,13 +1,10 @@
 """The workshop: takes orders for builds, runs a few at a time, and keeps what they made."""
 
 import asyncio
-import secrets
 import shutil
-import string
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +14,12 @@ from capibara6_sandbox.errors import (
     BadRequestError,
     ConflictError,
     NotFoundError,
-    TooManySandboxesError,
 )
 from capibara6_sandbox.host.build_records import Build, OwnTemplate, Reason
-from capibara6_sandbox.host.builds.library import INTERRUPTED, Library, new_build_id, now
-from capibara6_sandbox.host.builds.limits import check_limits
+from capibara6_sandbox.host.builds.library import INTERRUPTED, Library, now
 from capibara6_sandbox.host.builds.making import Making, startup_of
-from capibara6_sandbox.host.builds.names import DEFAULT_TAG, clean_tags, parse_name
+from capibara6_sandbox.host.builds.names import DEFAULT_TAG, parse_name
+from capibara6_sandbox.host.builds.orders import Orders
 from capibara6_sandbox.host.builds.recipe import Recipe
 from capibara6_sandbox.host.builds.registries import RegistrySettings
 from capibara6_sandbox.host.builds.stages import BuildError, Tools
@@ -34,18 +30,13 @@ from capibara6_sandbox.host.layer_space import LayerSpace
 from capibara6_sandbox.host.shortages import shortage
 from capibara6_sandbox.host.states import BuildState
 from capibara6_sandbox.isolation.limits import MIB, Limits
-from capibara6_sandbox.templates.catalog import TEMPLATES, Template
+from capibara6_sandbox.templates.catalog import Template
 
 SPACE: Final = "templates"
 STEP_TIMEOUT_S: Final = 3600.0
-_RUNNING_MAX: Final = 20
-_ORDER_LIFE: Final = timedelta(hours=1)
 _AT_ONCE: Final = 2
-_SUPERSEDED: Final = "The build was canceled because it was superseded by a newer one."
-_NEVER_BEGUN: Final = "The build was ordered and not begun within an hour."
 _CANCELLED: Final = "build was cancelled"
 _FAULT: Final = "An internal error occurred; the log of the server says which."
-_ID_ALPHABET: Final = string.ascii_lowercase + string.digits
 
 _log = structlog.get_logger()
 
@@ -59,7 +50,7 @@ class BuildSettings:
     apt: Path | None = None  # what becomes /etc/apt in builds; None takes the host's sources
 
 
-class Workshop:
+class Workshop(Orders):
     """Builds templates, and knows those that were built.
 
     Args:
@@ -130,70 +121,6 @@ class Workshop:
     def own_templates(self, team: str = TEAM_DEFAULT) -> Sequence[OwnTemplate]:
         """Return all templates that a team built."""
         return self._tools.library.templates(team) if self._tools else []
-
-    def order(
-        self,
-        text: str,
-        tags: Sequence[str],
-        cpu_count: int | None = None,
-        memory_mb: int | None = None,
-        disk_free_mb: int | None = None,
-        team: str = TEAM_DEFAULT,
-    ) -> tuple[OwnTemplate, Build]:
-        """Take an order for a build, to be started with `begin`.
-
-        Args:
-            text: a name, perhaps with a tag.
-            tags: further ones.
-            cpu_count: of its sandboxes; None for the default, as of the next two.
-            memory_mb: of its sandboxes.
-            disk_free_mb: what its sandboxes may write at least.
-            team: whose it is.
-
-        Raises:
-            BadRequestError: a name, tag or limit that cannot be.
-            ConflictError: the name is one of this server's own templates.
-            TooManySandboxesError: too many builds are unfinished.
-        """
-        name = parse_name(text)
-        if name.alias in TEMPLATES:
-            raise ConflictError(f"Alias '{name.alias}' is already used")
-        wanted = clean_tags([*([name.tag] if name.tag else []), *tags]) or [DEFAULT_TAG]
-        cpus, memory = check_limits(cpu_count, memory_mb)
-        template = self.library.find(name.alias, team) or _new_template(name.alias, team)
-        self._supersede(template, wanted)
-        self._give_up_old_orders()
-        self._check_room()
-        build = Build(
-            id=new_build_id(),
-            template_id=template.id,
-            tags=wanted,
-            cpu_count=cpus,
-            memory_mb=memory,
-            disk_free_mb=max(disk_free_mb or 0, memory // 2),
-            created_at=now(),
-            updated_at=now(),
-        )
-        self.library.add(template, build)
-        return template, build
-
-    def _supersede(self, template: OwnTemplate, tags: list[str]) -> None:
-        """Give up the builds that were ordered for the same tags, and not begun."""
-        for build in self.library.builds(template):
-            if build.status is BuildState.WAITING and set(build.tags) & set(tags):
-                self.library.fail(build, Reason(message=_SUPERSEDED))
-
-    def _give_up_old_orders(self) -> None:
-        for build in self.library.all_builds():
-            if build.status is BuildState.WAITING and now() - build.created_at > _ORDER_LIFE:
-                self.library.fail(build, Reason(message=_NEVER_BEGUN))
-
-    def _check_room(self) -> None:
-        if len(self._running) >= _RUNNING_MAX:
-            raise TooManySandboxesError(
-                "you have reached the maximum number of concurrent template builds "
-                f"({_RUNNING_MAX}). Please wait for existing builds to complete."
-            )
 
     def begin(
         self, template_id: str, build_id: str, recipe: Recipe, team: str = TEAM_DEFAULT
@@ -342,8 +269,3 @@ class Workshop:
             await asyncio.wait(tasks)
         if self._tools is not None:
             self._tools.space.close()
-
-
-def _new_template(alias: str, team: str) -> OwnTemplate:
-    identifier = "".join(secrets.choice(_ID_ALPHABET) for _ in range(20))
-    return OwnTemplate(id=identifier, alias=alias, created_at=now(), updated_at=now(), team=team)
