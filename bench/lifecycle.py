@@ -25,8 +25,18 @@ from figures import Figure, Row, table
 from servers import Server, floor, real_server
 
 MEGABYTES = 200
+SMALL_FILES = 20_000
+_MAKE_SMALL = f"""
+import os
+for number in range({SMALL_FILES}):
+    folder = f"small/{{number // 200}}"
+    os.makedirs(folder, exist_ok=True)
+    open(f"{{folder}}/{{number}}", "w").write("x" * 100)
+"""
 FLOOR_SERVER = "the same calls of the same SDK to a server that answers at once and does nothing"
 FLOOR_COPY = f"`cp` of {MEGABYTES} MB to the disk of the server's data, forced there; or back"
+FLOOR_SMALL = f"`cp -r` of {SMALL_FILES} small files to the disk of the server's data, forced there"
+FLOOR_CREATE = "a create of a sandbox of code-interpreter-v1"
 FLOOR_PIP = "`uv pip install` of the same package, without its cache, into an empty folder"
 Samples = dict[str, list[float]]
 Result = TypeVar("Result")
@@ -39,6 +49,7 @@ def main() -> None:
         rows = [
             *_held_rows(server, nothing, arguments.runs),
             *_files_rows(server, max(2, arguments.runs // 4)),
+            _small_row(server, max(2, arguments.runs // 6)),
             *_build_rows(server, arguments.builds, arguments.package),
         ]
     print(f"load {os.getloadavg()[0]:.1f}\n{table(rows)}")
@@ -126,8 +137,32 @@ def _copies(runs: int) -> Samples:
 
 
 def _save(source: Path, target: Path) -> None:
-    _run("cp", source, target)
+    _run("cp", "-r", source, target)
     _run("sync", "-f", target)
+
+
+def _small_row(server: Server, runs: int) -> Row:
+    """Pause sandboxes of many small files; a new sandbox each time, for the same reason."""
+    samples: Samples = {}
+    for _ in range(runs):
+        with Sandbox.create(timeout=600, **server.sdk) as sandbox:
+            made = sandbox.run_code(_MAKE_SMALL)
+            _expect(made.error, None)
+            _timed(samples, "pause", lambda: sandbox.pause(keep_memory=False))
+            sandbox.connect()
+            found = sandbox.commands.run("find small -type f | wc -l").stdout
+            _expect(found, f"{SMALL_FILES}\n")
+    with (
+        TemporaryDirectory(dir="/dev/shm") as memory,
+        TemporaryDirectory(dir=data_folder()) as disk,
+    ):
+        _run("sh", "-c", f"cd {memory} && exec {sys.executable} -c '{_MAKE_SMALL}'")
+        for number in range(runs):
+            target = Path(disk, str(number))
+            _timed(samples, "copy", lambda to=target: _save(Path(memory, "small"), to))
+    label = f"d1 pause, {SMALL_FILES} small files"
+    paused, copied = Figure.of(samples["pause"]), Figure.of(samples["copy"])
+    return Row(label, "ms", "<= 1000", paused, None, copied, FLOOR_SMALL)
 
 
 def _build_rows(server: Server, builds: int, package: str) -> list[Row]:
@@ -147,12 +182,17 @@ def _build_rows(server: Server, builds: int, package: str) -> list[Row]:
                 sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-cache",
                 "--target", target, package,
             ))  # fmt: skip
-    pip = Figure.of(samples["pip"])
+    for _ in range(builds):
+        for what, template in (("create", name), ("plain", "code-interpreter-v1")):
+            _timed(samples, what, lambda of=template: Sandbox.create(of, **server.sdk)).kill()
+    pip, plain = Figure.of(samples["pip"]), Figure.of(samples["plain"])
     return [
         Row(f"f  build: pip install {package}", "ms", "<= 10000", Figure.of(samples["build"]), None,
             pip, FLOOR_PIP),
         Row("g  the same, cached", "ms", "<= 500", Figure.of(samples["cached"]), None,
             pip, FLOOR_PIP),
+        Row("h  create a sandbox of it", "ms", "", Figure.of(samples["create"]), None,
+            plain, FLOOR_CREATE),
     ]  # fmt: skip
 
 
