@@ -147,3 +147,22 @@ def _fork(sandbox: Sandbox) -> Sandbox:
     (fork,) = sandbox.fork()
     assert isinstance(fork, Sandbox)
     return fork
+
+
+def test_generations_end_where_namespaces_do_and_say_so(start: Start) -> None:
+    server = start()
+    sandbox = _holding(server, 0)
+    for generation in range(1, 20):
+        snapshot = sandbox.create_snapshot().snapshot_id
+        descendant = Sandbox.create(snapshot, timeout=600, **server.sdk)
+        sandbox.kill()
+        sandbox = descendant
+        done = sandbox.run_code("x += 1; x")
+        if done.error is not None:
+            break
+        assert done.text == str(41 + generation)
+    assert generation > 10
+    assert "32 deep" in "".join(done.logs.stderr)
+    assert sandbox.files.read("kept") == "kept"
+    assert sandbox.run_code("1 + 1").text == "2"
+    sandbox.kill()

@@ -12,6 +12,7 @@ gets there reaches a file or process of anybody else. Standard library only, tru
 """
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -29,6 +30,10 @@ from capibara6_sandbox.zygote import children
 JOINED: Final = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
 _ALL_NAMESPACES: Final = sum(linux.NAMESPACES.values())
 _FDS_MAX: Final = 16
+_TOO_DEEP: Final = (
+    "no namespaces can be made below its own: forks of forks go 32 deep, of which snapshots of"
+    " snapshots take two each; or /proc/sys/user/max_*_namespaces is reached"
+)
 
 BecomeAgent = Callable[[int], NoReturn]  # takes a descriptor to hold for as long as it lives
 
@@ -129,7 +134,7 @@ def _make_namespaces(kernel: int, builder: socket.socket, *, privileged: bool) -
         linux.prctl(linux.PR_SET_DUMPABLE, 1)  # or its files in /proc were not ours to write
         gate_reading, gate_writing = os.pipe2(os.O_CLOEXEC)
         alive_reading, alive_writing = os.pipe2(os.O_CLOEXEC)
-        pid, pidfd = linux.clone3(_ALL_NAMESPACES)
+        pid, pidfd = _clone()
         if pid == 0:
             _become_init(gate_reading, alive_reading)
         if privileged:
@@ -145,6 +150,13 @@ def _make_namespaces(kernel: int, builder: socket.socket, *, privileged: bool) -
         os._exit(1)
     os.write(gate_writing, b"1")
     socket.send_fds(builder, [b"1"], [pidfd, alive_writing, *namespaces])
+
+
+def _clone() -> tuple[int, int]:
+    try:
+        return linux.clone3(_ALL_NAMESPACES)
+    except OSError as cause:
+        raise OSError(_TOO_DEEP) if cause.errno == errno.ENOSPC else cause from None
 
 
 def _become_init(gate: int, alive: int) -> NoReturn:
