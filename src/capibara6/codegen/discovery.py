@@ -22,7 +22,7 @@ from capibara6.codegen.catalogue import (
 from capibara6.codegen.probe import Probe, probe
 from capibara6.codegen.tiers import ModelTier, is_loopback
 
-_LOCAL_TIMEOUT_S: Final = 1.0
+_LOCAL_TIMEOUT_S: Final = 3.0  # where nothing listens the answer comes at once
 _REMOTE_TIMEOUT_S: Final = 4.0
 
 
