@@ -3,6 +3,7 @@
 And each limit that is met is named, with its value, to whoever ran the program.
 """
 
+import contextlib
 import os
 import re
 import time
@@ -205,8 +206,7 @@ def test_open_files_are_counted_and_named(server: SandboxServer, sandbox: Sandbo
     raised = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (1 << 20, 1 << 20))"
     execution = sandbox.run_code(raised)
     assert execution.error is not None
-    most = max(len(os.listdir(f"/proc/{pid}/fd")) for pid in alive(server))
-    assert most <= 65_536
+    assert max(open_files(server)) <= 65_536
 
 
 @pytest.mark.threat("T-LIM-5")
@@ -284,7 +284,8 @@ def test_the_server_answers_while_a_sandbox_burns_all_it_has(
         other.kill()
 
 
-def alive(server: SandboxServer) -> Iterator[int]:
+def open_files(server: SandboxServer) -> Iterator[int]:
+    """Yield how many each process has open; an ordinary user may not ask that of an agent."""
     for pid in server.descendants():
-        if Path(f"/proc/{pid}/fd").exists():
-            yield pid
+        with contextlib.suppress(PermissionError, FileNotFoundError):
+            yield len(os.listdir(f"/proc/{pid}/fd"))
