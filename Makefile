@@ -17,7 +17,7 @@ DATA ?= examples/birdstrikes/birdstrikes.csv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11
 
-.PHONY: run test check format bench compatibility suites soak fuzz extras lock clean help
+.PHONY: run test check format bench compatibility suites hostile soak fuzz extras lock clean help
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -49,6 +49,9 @@ compatibility: $(VENV)/dev.stamp ## Write docs/E2B_COMPATIBILITY.md anew from wh
 suites: $(VENV)/dev.stamp ## Run E2B's own test suites, from clones of its repositories in the folder E2B=
 	@$(BIN)/python -m capibara6_sandbox build > $(VENV)/templates.tsv
 	$(BIN)/python scripts/e2b_suites.py "$(E2B)" --record
+
+hostile: $(VENV)/dev.stamp ## Write docs/HOSTILE_PROGRAMS.md anew: every layer alone, against all programs (root, half an hour)
+	$(BIN)/python scripts/hostile_programs.py --record
 
 soak: $(VENV)/dev.stamp ## Load for half an hour, 50 sandboxes for ten minutes, thousands of kills: nothing lost or left
 	$(BIN)/python bench/load.py --clients 8 --seconds $(LOAD_S)

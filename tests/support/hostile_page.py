@@ -21,11 +21,13 @@ _OUTLIVED: Final = "outlived its sandbox"
 def measured() -> list[Program]:
     """Return the programs of the table.
 
-    Not those that only take resources, which a lab without cgroups cannot show, nor those that run
-    in a warm kernel or only print, which the agent's protocol contains.
+    Not those that only take resources, which a lab without cgroups cannot show; nor those that run
+    in a warm kernel or only print, which the agent's protocol contains; nor those that end all they
+    can, and without walls that is who measures.
     """
     left_out = ("resources", "output")
-    return [p for p in programs() if p.via == "command" and p.topic not in left_out]
+    chosen = [p for p in programs() if p.via == "command" and p.topic not in left_out]
+    return [p for p in chosen if not p.id.startswith(("kill-", "spin-"))]
 
 
 def read() -> Results:
@@ -40,7 +42,7 @@ def broke_out(results: Results, configuration: str, program: Program) -> bool:
     Without a PID namespace every program's process outlives its sandbox: that counts only for
     those that try to.
     """
-    breaches = results[configuration].get(program.id, [])
+    breaches = results.get(configuration, {}).get(program.id, [])
     if program.promise != "T-HOG-2":
         breaches = [breach for breach in breaches if _OUTLIVED not in breach]
     return bool(breaches)
@@ -50,7 +52,8 @@ def stoppers(results: Results, program: Program) -> list[str]:
     """Return the layers that stop a program alone; none if it gets nowhere without any."""
     if not broke_out(results, NONE, program):
         return []
-    return [layer for layer in LAYERS if not broke_out(results, f"only {layer}", program)]
+    asked = [layer for layer in LAYERS if program.id in results.get(f"only {layer}", {})]
+    return [layer for layer in asked if not broke_out(results, f"only {layer}", program)]
 
 
 def needed(results: Results, program: Program) -> list[str]:
@@ -62,8 +65,11 @@ def page(results: Results) -> str:
     """Return the whole page."""
     shown = [program for program in measured() if broke_out(results, NONE, program)]
     refused = [program for program in measured() if program not in shown]
-    resources = [p for p in programs() if p.topic == "resources"]
-    others = [p for p in programs() if p not in measured() and p not in resources]
+    hogs = ("resources", "spin-")
+    resources = [p for p in programs() if p.topic in hogs or p.id.startswith(hogs)]
+    enders = [p for p in programs() if p.id.startswith("kill-")]
+    told = [*measured(), *resources, *enders]
+    others = [p for p in programs() if p not in told]
     return FRAME.read_text().format(
         count=len(programs()),
         broke=len(shown),
@@ -72,6 +78,7 @@ def page(results: Results) -> str:
         alone=_alone(results, shown),
         refused=_names(refused),
         resources=_names(resources),
+        enders=_names(enders),
         output=_names(others),
         list=_list(),
     )
@@ -87,7 +94,14 @@ def _table(results: Results, shown: list[Program]) -> str:
         ]
         rows.append(f"| {program.id} | " + " | ".join(marks) + " |")
     layers = [f"- {layer}: {what}" for layer, what in LAYERS.items()]
-    return "\n".join([*layers, "", *rows]) + "\n"
+    return "\n".join([*layers, "", *rows]) + "\n" + _gaps(results)
+
+
+def _gaps(results: Results) -> str:
+    """Say which configurations have not been measured."""
+    wanted = [f"{how} {layer}" for how in ("only", "without") for layer in LAYERS]
+    lacking = [name for name in wanted if name not in results]
+    return f"\nNot measured yet: {', '.join(lacking)}.\n" if lacking else ""
 
 
 def _alone(results: Results, shown: list[Program]) -> str:
@@ -96,7 +110,8 @@ def _alone(results: Results, shown: list[Program]) -> str:
         layers = needed(results, program)
         if layers:
             lines.append(f"- `{program.id}`: {', '.join(layers)} ({program.tries})")
-    without = [p for p in shown if not stoppers(results, p) and not needed(results, p)]
+    complete = not _gaps(results)
+    without = [p for p in shown if complete and not stoppers(results, p) + needed(results, p)]
     text = "\n".join(lines) + "\n" if lines else "Nowhere: every program is stopped by two.\n"
     if without:
         text += f"\nNo layer stops these alone; several together do: {_names(without)}.\n"
