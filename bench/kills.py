@@ -32,7 +32,7 @@ from mortal import Mortal
 from processes import command_name, descendants
 
 # Of every hundred kills; those that cost seconds of imports are few.
-SHARES = {"kernel": 45, "agent": 41, "egress": 8, "zygote": 2, "nursery": 1, "server": 3}
+SHARES = {"kernel": 52, "agent": 41, "egress": 8, "zygote": 2, "nursery": 1, "server": 3}
 _NAMES = {
     "kernel": ("python",),
     "agent": ("c6-agent",),

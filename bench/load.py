@@ -17,7 +17,7 @@ import random
 import statistics
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -52,6 +52,7 @@ class Figures:
 
     answers_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: list[str] = field(default_factory=list)
+    fresh: Counter[str] = field(default_factory=Counter)  # forks without variables, by reason
 
 
 class Client:
@@ -165,7 +166,11 @@ class Client:
         if isinstance(fork, Exception):
             raise fork
         try:
-            _expect((await fork.run_code("forked")).text, "8")
+            done = await fork.run_code("forked")
+            if "variables were not carried" in "".join(done.logs.stderr):
+                self._figures.fresh[" ".join(done.logs.stderr).strip()[-120:]] += 1
+            else:
+                _expect(done.text, "8")
         finally:
             await fork.kill()
 
@@ -204,6 +209,8 @@ def main() -> None:
     for kind, answers_s in sorted(figures.answers_s.items()):
         slowest, p50 = max(answers_s), statistics.median(answers_s)
         print(f"{kind:12} {len(answers_s):7}, median {1000 * p50:.0f} ms, slowest {slowest:.1f} s")
+    for reason, count in figures.fresh.most_common(5):
+        print(f"fork without variables {count}: {reason}")
     print(f"{'errors':12} {len(figures.errors):7}")
     print(f"server       {resting_mb:.1f} MB at the start, {rested_mb:.1f} at the end", end="")
     print(f" ({growth:+.3f} MB a minute)\nbefore {before}\nafter  {after}")
@@ -234,7 +241,7 @@ async def _load(server: Server, clients: int, seconds: float) -> tuple[Figures, 
             await asyncio.sleep(min(SAMPLE_S, seconds - passed))
             memory.add(time.monotonic() - begun, {"server": resident_mb(server.pid)["server"]})
         stop.set()
-    plain = Figures(dict(figures.answers_s), figures.errors)
+    plain = Figures(dict(figures.answers_s), figures.errors, figures.fresh)
     return plain, memory
 
 

@@ -77,8 +77,10 @@ class Mortal:
     def faults(self) -> list[str]:
         """Return what its log has of faults of its own: an error that nobody foresaw."""
         text = self.log.read_text(errors="replace")
-        found = re.findall(r"Exception in ASGI application|never retrieved", text)
-        return [f"{len(found)} faults in its log"] if found else []
+        found = re.findall(
+            r"(?:Exception in ASGI application|never retrieved).{0,600}", text, re.DOTALL
+        )
+        return [f"in its log: {one}" for one in found]
 
     def tail(self) -> str:
         """Return the end of its log."""

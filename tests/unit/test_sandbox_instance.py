@@ -130,3 +130,15 @@ def test_a_link_in_place_of_the_run_folder_is_refused(
     monkeypatch.setattr(instance.os, "geteuid", lambda: os.getuid() or 12345)
     with pytest.raises(OSError, match="belongs to user"):
         run_folder()
+
+
+def test_groups_are_found_where_their_server_wrote_them_down(tmp_path: Path) -> None:
+    folder = left_behind(tmp_path)
+    group = tmp_path / "elsewhere" / folder.name
+    (group / "sandbox").mkdir(parents=True)
+    other = tmp_path / "other"
+    other.mkdir()
+    (folder / "groups").write_text(f"{group}\n{other}\n")
+    assert clean_up_after_dead(tmp_path, print) == 1
+    assert not group.exists()
+    assert other.exists()

@@ -22,6 +22,8 @@ from capibara6_sandbox.isolation.cgroups import Cgroups, remove_group
 
 INSTANCE_PREFIX: Final = "c6-"
 _LOCK_NAME: Final = "lock"
+_GROUPS_NAME: Final = "groups"
+_REMOVALS_MAX: Final = 20  # each waits for half a second
 
 
 class Instance:
@@ -36,6 +38,11 @@ class Instance:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.view = self.folder / "view"
         self.view.mkdir()
+
+    def note_groups(self, groups: Cgroups) -> None:
+        """Write where this server's groups are: who clears up may see itself elsewhere."""
+        text = "".join(f"{root}\n" for root in groups.roots)
+        (self.folder / _GROUPS_NAME).write_text(text)
 
     def close(self) -> None:
         """Remove the directory and give up the lock. Idempotent."""
@@ -73,7 +80,7 @@ def clean_up_after_dead(parent: Path, log: Callable[[str], None]) -> int:
             found += 1
             log(f"cleaning up after server {folder.name}, which ended without doing so")
             try:
-                _remove_groups(folder.name)
+                _remove_groups(folder)
             except OSError as cause:  # its folder stays, so that the next start tries again
                 log(f"what server {folder.name} left cannot be removed yet: {cause}")
                 continue
@@ -104,22 +111,37 @@ def _turn(parent: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _remove_groups(name: str) -> None:
-    try:
-        groups = find_cgroups(name)
-    except OSError:
-        return  # no cgroups here: the agents end by themselves when their server is gone
-    _kill_all(groups)
-    for root in groups.roots:
-        remove_group(root)
+def _remove_groups(folder: Path) -> None:
+    roots = _groups_of(folder)
+    for root in roots:
+        _kill_all(root)
+    for root in roots:
+        _remove(root)
 
 
-def _kill_all(groups: Cgroups) -> None:
-    for root in groups.roots:
-        for procs in root.rglob("cgroup.procs"):
-            for pid in _members(procs):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+def _groups_of(folder: Path) -> list[Path]:
+    """Return the groups of a server, as it wrote them down, and where ours would be."""
+    noted = folder / _GROUPS_NAME
+    lines = noted.read_text().splitlines() if noted.exists() else []
+    roots = [Path(line) for line in lines if Path(line).name == folder.name]
+    with contextlib.suppress(OSError):  # without any, agents end when their server is gone
+        roots += find_cgroups(folder.name).roots
+    return list(dict.fromkeys(roots))
+
+
+def _remove(root: Path) -> None:
+    """Remove a group whose processes were killed: on a busy machine they take a while to end."""
+    for _ in range(_REMOVALS_MAX - 1):
+        with contextlib.suppress(OSError):
+            return remove_group(root)
+    return remove_group(root)
+
+
+def _kill_all(root: Path) -> None:
+    for procs in root.rglob("cgroup.procs"):
+        for pid in _members(procs):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _members(procs: Path) -> list[int]:

@@ -18,6 +18,7 @@ from capibara6_sandbox.errors import (
 )
 from capibara6_sandbox.host.builds.workshop import Workshop
 from capibara6_sandbox.host.deadlines import Deadlines
+from capibara6_sandbox.host.errands import heed
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.history import Sampler
 from capibara6_sandbox.host.journal import Journal
@@ -254,6 +255,7 @@ class Keeper(Roll):
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(heed)
         return task
 
     def _watch(self, sandbox: Sandbox, machine: Machine) -> None:

@@ -62,7 +62,7 @@ class Premises:
         parent = run_folder()
         clean_up_after_dead(parent, _log.warning)
         self._instance = Instance(parent)
-        self._find_cgroups(self._instance.name)
+        self._find_cgroups(self._instance)
         if not self.privileged:
             self._degrade("no ranges of ids: all sandboxes run under this server's own user id")
         await self._build_environments(progress)
@@ -81,9 +81,10 @@ class Premises:
             self._outlets = Outlets(self._network, self.secrets)
             await self._outlets.start()
 
-    def _find_cgroups(self, name: str) -> None:
+    def _find_cgroups(self, instance: Instance) -> None:
         try:
-            self._cgroups = find_cgroups(name)
+            self._cgroups = find_cgroups(instance.name)
+            instance.note_groups(self._cgroups)
         except OSError as cause:
             self._degrade(f"no cgroups ({cause}): only rlimits bound memory and processes")
 
