@@ -1,11 +1,13 @@
 """Fixtures that several kinds of test share."""
 
+import os
 import signal
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
+from support.runtimes import start_server
 from support.sandbox_server import CANARY, CANARY_NAME, START_TIMEOUT_S, SandboxServer
 
 # How long an example takes says more of the machine's load than of the code.
@@ -32,5 +34,15 @@ def pytest_sessionstart() -> None:
 def sandbox_server() -> Iterator[SandboxServer]:
     """The embedded server, real, for the whole session."""
     server = SandboxServer(environment={CANARY_NAME: CANARY}).start()
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def container_server() -> Iterator[SandboxServer]:
+    """Another one, whose sandboxes container runtimes run: see `support.runtimes`."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: container runtimes get a range of ids")
+    server = start_server()
     yield server
     assert server.stop() == 0

@@ -168,6 +168,19 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "interrupted": {"en": "Interrupted.", "es": "Interrumpido."},
     # -- lists -------------------------------------------------------------------------------
     "no_executions": {"en": "No executions yet.", "es": "Todavía no hay ejecuciones."},
+    "self_check_ok": {"en": "ok", "es": "bien"},
+    "self_check_differs": {"en": "differs", "es": "difiere"},
+    "self_check_not_offered": {"en": "not offered", "es": "no se ofrece"},
+    "self_check_end": {
+        "en": (
+            "Provider {provider}, sandboxes run by {runtime}: {ok} as they should be, {differs} "
+            "that differ, {not_offered} not offered."
+        ),
+        "es": (
+            "Proveedor {provider}, sandboxes bajo {runtime}: {ok} como deben ser, {differs} que "
+            "difieren, {not_offered} que no se ofrecen."
+        ),
+    },
     "check_ok": {"en": "ok", "es": "bien"},
     "check_warning": {"en": "warning", "es": "aviso"},
     "provider": {"en": "Provider: {provider}", "es": "Proveedor: {provider}"},

@@ -191,6 +191,23 @@ def sandbox_serve(
     run(lambda: serving.serve_sandboxes(options, api_key), as_json=False)
 
 
+@sandbox_app.command("self-check")
+def sandbox_self_check(
+    provider: Annotated[
+        str | None, typer.Option(help="embedded or e2b; otherwise the setting's.")
+    ] = None,
+    template: Annotated[str, typer.Option(help="What sandboxes are made of.")] = (
+        "code-interpreter-v1"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Try what every provider of sandboxes shall do, and say what differs."""
+    from capibara6.cli import self_checking
+    from capibara6.cli.running import run
+
+    run(lambda: self_checking.self_check(provider, template, as_json=as_json), as_json)
+
+
 @app.command()
 def doctor(
     attack: Annotated[

@@ -87,8 +87,7 @@ class Container:
             pid = self._start(control, writing, joins)
         except (OSError, subprocess.SubprocessError, ValueError) as cause:
             self._hear(reading)
-            said = self._said.decode(errors="replace").strip()
-            self._channel.send({"error": f"{self._runtime.program}: {said or cause}"})
+            self._channel.send({"error": f"{self._runtime.program}: {self._words() or cause}"})
             return
         for fd in (control, writing, *joins):
             os.close(fd)
@@ -175,8 +174,12 @@ class Container:
             status = 0
         code = os.waitstatus_to_exitcode(status)
         text = f"exited with status {code}" if code >= 0 else f"was ended by {_signal_name(-code)}"
-        said = self._said.decode(errors="replace").strip()
+        said = self._words()
         return f"{self._runtime.program} {text}" + (f": {said}" if said else "")
+
+    def _words(self) -> str:
+        """Return the end of what the runtime has printed, as one line."""
+        return " ".join(self._said.decode(errors="replace").split())
 
     def _obey(self, verb: str) -> dict[str, Any]:
         if verb not in _VERBS:
