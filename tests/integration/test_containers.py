@@ -12,6 +12,7 @@ from e2b import Volume
 from e2b.exceptions import InvalidArgumentException, SandboxException
 from e2b_code_interpreter import Sandbox
 
+from capibara6_sandbox.isolation.runtimes import KNOWN
 from support.runtimes import TEMPLATES, needs_runtime, start_server
 from support.sandbox_server import SandboxServer, wait_until
 
@@ -75,14 +76,16 @@ def test_what_needs_a_copy_of_memory_is_refused_by_name(sandbox: Sandbox) -> Non
     assert sandbox.run_code("1").text == "1"
 
 
-def test_a_runtime_that_crashes_is_told(server: SandboxServer, sandbox: Sandbox) -> None:
+def test_a_runtime_that_crashes_is_told(
+    runtime: str, server: SandboxServer, sandbox: Sandbox
+) -> None:
     sandbox.run_code("1")
     (group,) = [group for group in server.cgroups() if "/memory/" in str(group)][:1]
     for pid in (group / "cgroup.procs").read_text().split():
         os.kill(int(pid), signal.SIGKILL)
     wait_until(lambda: not sandbox.is_running())
-    ended = [line for line in server.log_lines if "sandbox_ended" in line and "SIGKILL" in line]
-    assert sandbox.sandbox_id in ended[-1]
+    (ended,) = [line for line in server.log_lines if f"sandbox_id={sandbox.sandbox_id}" in line]
+    assert f"why='{KNOWN[runtime].program} " in ended
 
 
 def test_a_kill_leaves_nothing(runtime: str, server: SandboxServer) -> None:
