@@ -70,7 +70,7 @@ def test_every_command_is_documented_and_exists(name: str) -> None:
         for command, found in group.commands.items()
         for below in getattr(found, "commands", [""])
     }
-    table = code_words((ROOT / name).read_text(), r"^\| `capibara6 ([a-z-]+(?: [a-z]+)?)")
+    table = code_words((ROOT / name).read_text(), r"^\| `capibara6 ([a-z-]+(?: [a-z-]+)?)")
     assert table == commands
 
 
