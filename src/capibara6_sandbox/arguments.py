@@ -57,6 +57,9 @@ def _add_attack(group: _Group) -> None:
         "--attack-seconds", type=float, default=180, help="programs beyond are skipped by name"
     )
     group.add_argument("--data", type=Path, default=None, help="of templates: $CAPIBARA6_HOME")
+    group.add_argument(
+        "--isolation", default="", metavar="RUNTIME", help="the container runtime to attack"
+    )
 
 
 def _add_serve(commands: _Commands) -> None:

@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -13,7 +14,10 @@ from pathlib import Path
 
 from capibara6_sandbox.isolation import identity, landlock, linux, mounts, seccomp, uplink
 from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
+from capibara6_sandbox.isolation.runtimes import KNOWN, Runtime
 from capibara6_sandbox.templates.build import base_python_prefix
+
+_VERSION_S_MAX: Final = 30.0
 
 _USERNS_REMEDY = """\
 User namespaces are refused. As root, one of:
@@ -84,6 +88,7 @@ def examine() -> list[Check]:
         _check_disk(),
         _check_uv(),
         *_check_languages(),
+        *(_check_runtime(runtime) for runtime in KNOWN.values()),
     ]
 
 
@@ -248,3 +253,18 @@ def _check_languages() -> list[Check]:
         remedy = "make extras, then start the server again"
         checks.append(Check(f"language {language}", found is not None, False, detail, remedy))
     return checks
+
+
+def _check_runtime(runtime: Runtime) -> Check:
+    """Look for a container runtime, and whether sandboxes could be under it here."""
+    name, program = f"runtime {runtime.name}", runtime.find()
+    if program is None:
+        detail = f"no program `{runtime.program}`: no --isolation {runtime.name}"
+        return Check(name, False, False, detail, "make extras")
+    if not identity.has_id_ranges():
+        return Check(name, False, False, "needs a server that runs as root", "Run it as root.")
+    said = subprocess.run(  # noqa: S603 - our own arguments
+        [program, "--version"], capture_output=True, text=True, check=False, timeout=_VERSION_S_MAX
+    )
+    version = (said.stdout.splitlines() or [said.stderr.strip()])[0]
+    return Check(name, said.returncode == 0, False, f"{version}, for --isolation {runtime.name}")

@@ -82,6 +82,7 @@ def _attack(arguments: argparse.Namespace) -> int:
         only=tuple(arguments.program),
         seconds_max=arguments.attack_seconds,
         json=arguments.json,
+        isolation=arguments.isolation,
     )
     return attack(wishes)
 

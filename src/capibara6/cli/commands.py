@@ -222,6 +222,9 @@ def doctor(
     elsewhere: Annotated[
         bool, typer.Option(help="With --attack: what E2B_API_KEY and E2B_API_URL point at.")
     ] = False,
+    isolation: Annotated[
+        str | None, typer.Option(help="With --attack: under this runtime: gvisor, crun, runc.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what works here, and how to mend what does not."""
@@ -231,6 +234,7 @@ def doctor(
     if attack:
         options = ["--template", template, *(["--elsewhere"] if elsewhere else [])]
         options += [word for one in program or [] for word in ("--program", one)]
+        options += ["--isolation", isolation] if isolation else []
         run(lambda: checking.attack(options, as_json=as_json), as_json)
     else:
         run(lambda: checking.doctor(as_json=as_json), as_json)

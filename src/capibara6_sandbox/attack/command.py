@@ -37,6 +37,7 @@ class Wishes:
     own_server: bool = True
     only: tuple[str, ...] = ()  # ids of programs; none: all
     serve_arguments: tuple[str, ...] = ()
+    isolation: str = ""  # a container runtime; "" for none
     seconds_max: float = ALL_S_MAX
     grace_s: float = 5.0
     json: bool = False
@@ -115,7 +116,9 @@ async def _provider(
 ) -> Provider:
     if not wishes.own_server:
         return provider_of_environment()
-    server = OwnServer(wishes.data, folder / "server", notify, wishes.serve_arguments)
+    server = OwnServer(
+        wishes.data, folder / "server", notify, wishes.serve_arguments, wishes.isolation
+    )
     return await stack.enter_async_context(server)
 
 

@@ -38,6 +38,7 @@ class Provider:
     secrets: dict[str, str] = field(default_factory=dict)
     pid: int = 0  # of a server on this machine; 0: none that we know
     degraded: tuple[str, ...] = ()
+    isolation: str = ""  # the container runtime of its sandboxes, if we chose one
     _memory_bytes: int = 0
 
     async def complaints(self) -> list[str]:
@@ -66,10 +67,16 @@ class OwnServer:
         folder: an empty one.
         arguments: more of them, for `serve`.
         notify: told what a long start is at.
+        isolation: the container runtime of its sandboxes; "" for none.
     """
 
     def __init__(
-        self, data: Path, folder: Path, notify: Notify, arguments: Sequence[str] = ()
+        self,
+        data: Path,
+        folder: Path,
+        notify: Notify,
+        arguments: Sequence[str] = (),
+        isolation: str = "",
     ) -> None:
         (data / "templates").mkdir(parents=True, exist_ok=True)
         folder.mkdir()
@@ -78,7 +85,8 @@ class OwnServer:
         self._log = folder / "log"
         self._data = folder
         self._notify = notify
-        self._arguments = arguments
+        self._isolation = isolation
+        self._arguments = [*arguments, *(["--isolation", isolation] if isolation else [])]
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Provider:
@@ -124,6 +132,7 @@ class OwnServer:
             {"environment of the server": secret, "key of the server": key},
             self._process.pid,
             tuple(state["degraded"]),
+            self._isolation,
         )
 
     def _tail(self, lines: int = 1) -> str:

@@ -14,6 +14,11 @@ from capibara6_sandbox.attack.loss import CALL_S_MAX, LOST
 from capibara6_sandbox.attack.output import Output
 from capibara6_sandbox.attack.programs import Program
 from capibara6_sandbox.attack.remains import FINGERPRINT
+from capibara6_sandbox.isolation.runtimes import is_container
+
+# A known difference: docs/adr/0040-container-runtimes.md.
+_OF_ITSELF: Final = ("answers", "revives")
+_SHARED: Final = "the sandbox itself did not answer: under {name} the agent shares its limits"
 
 Create = Callable[[str], Awaitable[AsyncSandbox]]
 
@@ -28,6 +33,14 @@ class Asking:
     template: str
     create: Create
     fingerprints: dict[str, str] = field(default_factory=dict)  # of new sandboxes, by template
+    isolation: str = ""  # the container runtime of its sandboxes, if we chose one
+
+    def excuses(self, name: str) -> bool:
+        """Note, where so, that no container runtime promises its own sandbox an answer."""
+        if name not in _OF_ITSELF or not is_container(self.isolation):
+            return False
+        self.output.take(f"\n@note {_SHARED.format(name=self.isolation)}\n")
+        return True
 
 
 Question = Callable[[Asking, str], Awaitable[list[str]]]
@@ -104,5 +117,7 @@ async def ask(asking: Asking) -> list[str]:
         try:
             found += await QUESTIONS[name](asking, argument)
         except LOST as cause:
+            if asking.excuses(name):
+                continue
             found.append(f"no answer ({name}): {type(cause).__name__}: {str(cause)[:120]}")
     return found

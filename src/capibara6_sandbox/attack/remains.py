@@ -8,15 +8,17 @@ from typing import Final
 from capibara6_sandbox.attack import insides
 from capibara6_sandbox.attack.scene import Scene
 
-# What every new sandbox of a template has in common.
+# What every new sandbox of a template has in common; without `ls`, which some runtimes break.
 FINGERPRINT: Final = """
 python=$(readlink -f /opt/venv/bin/python || command -v python3)
 cksum "$python" /bin/bash /etc/passwd /etc/ld.so.preload /etc/profile 2>/dev/null
-ls -A1 / /tmp /var/tmp /home/user /dev/shm /root /etc /usr/bin /opt /opt/venv/bin | cksum
+for folder in / /tmp /var/tmp /home/user /dev/shm /root /etc /usr/bin /opt /opt/venv/bin; do
+    find "$folder" -mindepth 1 -maxdepth 1 -printf '%P\\n' | sort
+done | cksum
 find /opt/venv /usr/lib/python3 -maxdepth 5 -name '*.pth' 2>/dev/null | sort
 find /opt/capibara6 -type f 2>/dev/null | sort | xargs cat 2>/dev/null | cksum
 env | grep -v -e HOST -e PWD -e _ID | sort
-ls -A1 /tmp /home/user /dev/shm /var/tmp
+find /tmp /home/user /dev/shm /var/tmp -mindepth 1 -maxdepth 1 | sort
 """
 
 

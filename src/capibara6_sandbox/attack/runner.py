@@ -99,6 +99,7 @@ class Attack:
         own: list[str] = []
         scene = self._scene(program, sandbox.sandbox_id, template)
         asking = Asking(program, sandbox, output, template, self._create, self._fingerprints)
+        asking.isolation = self.provider.isolation
         try:
             await self._perform(program, sandbox, output, scene)
             own = judge(scene) if scene else []

@@ -27,7 +27,7 @@ from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.premises import Premises
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroups import Cgroup
-from capibara6_sandbox.isolation.runtimes import is_container
+from capibara6_sandbox.isolation.runtimes import find_runtime, is_container
 from capibara6_sandbox.network.policy import Policy
 from capibara6_sandbox.templates.catalog import Template
 
@@ -145,8 +145,11 @@ class Foundry(Premises):
     def _create_cgroup(self, blueprint: Blueprint) -> Cgroup | None:
         if self._cgroups is None:
             return None
-        name = blueprint.place or blueprint.id
-        return self._cgroups.create(name, blueprint.template.limits)
+        name, limits = blueprint.place or blueprint.id, blueprint.template.limits
+        if is_container(blueprint.template.isolation):
+            tasks = find_runtime(blueprint.template.isolation).host_tasks
+            limits = replace(limits, processes=limits.processes * tasks)
+        return self._cgroups.create(name, limits)
 
     def _blueprint(
         self, template: Template, layers: Sequence[str], machine_id: str, origin: Machine | None
