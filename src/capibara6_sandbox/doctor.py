@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from capibara6_sandbox.isolation import identity, landlock, linux, mounts, seccomp, uplink
 from capibara6_sandbox.isolation.cgroup_hierarchies import find_cgroups
