@@ -1,10 +1,11 @@
 """How container runtimes are told what to run; no runtime is started."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from capibara6_sandbox.host.isolations import Isolations
+from capibara6_sandbox.host.isolations import Isolations, group_limits
 from capibara6_sandbox.isolation import runtimes
 from capibara6_sandbox.isolation.oci import Container, Folder, build_config
 from capibara6_sandbox.isolation.runtimes import KNOWN, NAMESPACES, find_runtime, is_container
@@ -75,6 +76,14 @@ def test_isolation_is_chosen_for_all_or_by_template() -> None:
     assert paused.isolation == "crun"
     assert Isolations().settle(paused).isolation == "crun"  # what was paused keeps it
     assert Isolations().settle(TEMPLATES["base"]).isolation == NAMESPACES
+
+
+def test_a_group_counts_what_a_runtime_takes_of_its_own() -> None:
+    plain = TEMPLATES["base"]
+    assert group_limits(plain) == plain.limits
+    walled = group_limits(replace(plain, isolation="gvisor"))
+    assert walled.processes == plain.limits.processes * KNOWN["gvisor"].host_tasks
+    assert walled.memory_bytes == plain.limits.memory_bytes
 
 
 @pytest.mark.parametrize("word", ["no-such-runtime-here", "base=", "=gvisor", ""])

@@ -21,13 +21,14 @@ from capibara6_sandbox.host.container_machine import ContainerMachine
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.id_ranges import IdRanges
 from capibara6_sandbox.host.instance import INSTANCE_PREFIX
+from capibara6_sandbox.host.isolations import group_limits
 from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.layer_space import LayerSpace
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.premises import Premises
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroups import Cgroup
-from capibara6_sandbox.isolation.runtimes import find_runtime, is_container
+from capibara6_sandbox.isolation.runtimes import is_container
 from capibara6_sandbox.network.policy import Policy
 from capibara6_sandbox.templates.catalog import Template
 
@@ -145,11 +146,8 @@ class Foundry(Premises):
     def _create_cgroup(self, blueprint: Blueprint) -> Cgroup | None:
         if self._cgroups is None:
             return None
-        name, limits = blueprint.place or blueprint.id, blueprint.template.limits
-        if is_container(blueprint.template.isolation):
-            tasks = find_runtime(blueprint.template.isolation).host_tasks
-            limits = replace(limits, processes=limits.processes * tasks)
-        return self._cgroups.create(name, limits)
+        name = blueprint.place or blueprint.id
+        return self._cgroups.create(name, group_limits(blueprint.template))
 
     def _blueprint(
         self, template: Template, layers: Sequence[str], machine_id: str, origin: Machine | None

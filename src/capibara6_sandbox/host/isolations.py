@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Self
 
-from capibara6_sandbox.isolation.runtimes import KNOWN, NAMESPACES, find_runtime
+from capibara6_sandbox.isolation.limits import Limits
+from capibara6_sandbox.isolation.runtimes import KNOWN, NAMESPACES, find_runtime, is_container
 from capibara6_sandbox.templates.catalog import Template
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -42,6 +43,14 @@ class Isolations:
         if template.isolation:
             return template
         return replace(template, isolation=self.by_template.get(template.name, self.default))
+
+
+def group_limits(template: Template) -> Limits:
+    """Return the limits of a sandbox's cgroup, which counts what a runtime itself takes too."""
+    if not is_container(template.isolation):
+        return template.limits
+    tasks = find_runtime(template.isolation).host_tasks
+    return replace(template.limits, processes=template.limits.processes * tasks)
 
 
 def _check(word: str, runtime: str) -> None:

@@ -21,6 +21,7 @@ from capibara6_sandbox.host.control_channel import ControlChannel
 from capibara6_sandbox.host.doors import Doors
 from capibara6_sandbox.host.guest_client import GuestClient
 from capibara6_sandbox.host.hosted_kernel import HostedKernel
+from capibara6_sandbox.host.isolations import group_limits
 from capibara6_sandbox.host.standstill import Standstill
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroups import Cgroup
@@ -141,7 +142,7 @@ class Machine(Doors, Standstill):
         if self.cgroup is None or template.limits == self.blueprint.template.limits:
             return
         try:
-            self.cgroup.set_limits(template.limits)
+            self.cgroup.set_limits(group_limits(template))
         except OSError as cause:
             raise StartError(f"The sandbox's limits cannot be set: {cause}") from None
         self.blueprint = replace(self.blueprint, template=template)
