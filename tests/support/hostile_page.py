@@ -63,7 +63,7 @@ def needed(results: Results, program: Program) -> list[str]:
 
 def page(results: Results) -> str:
     """Return the whole page."""
-    shown = [program for program in measured() if broke_out(results, NONE, program)]
+    shown = [p for p in measured() if any(broke_out(results, name, p) for name in results)]
     refused = [program for program in measured() if program not in shown]
     hogs = ("resources", "spin-")
     resources = [p for p in programs() if p.topic in hogs or p.id.startswith(hogs)]
