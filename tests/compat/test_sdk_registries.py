@@ -58,7 +58,7 @@ def test_bun_is_the_images(hub_server: SandboxServer) -> None:
 
 def test_a_password_opens_a_registry(hub_server: SandboxServer, hub: DockerHub) -> None:
     with pytest.raises(BuildException, match="access denied to"):
-        build(hub_server, Template().from_image(hub.private))
+        build(hub_server, Template().skip_cache().from_image(hub.private))
     build(hub_server, Template().from_image(hub.private, USER, PASSWORD))
 
 
