@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what optional features and their tests need. The default path needs none of it.
 set -eu
-packages="nodejs postgresql r-base-core r-cran-jsonlite r-cran-repr default-jdk-headless skopeo docker-registry runsc crun runc"
+packages="nodejs postgresql r-base-core r-cran-jsonlite r-cran-repr default-jdk-headless skopeo docker-registry runsc crun runc chromium"
 
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "This installs packages with apt-get, which is not here. Install by hand: $packages" >&2

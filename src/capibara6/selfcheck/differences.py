@@ -5,11 +5,21 @@ from types import MappingProxyType
 from typing import Final
 
 _NO_COPIES: Final = "memory of a container cannot be copied, so what needs a copy of it is refused"
+_NO_GROUPS: Final = (
+    "without cgroups of the server's own, variables are not carried, and that is said"
+)
 _CONTAINER: Final = MappingProxyType({"snapshots": _NO_COPIES, "forks": _NO_COPIES})
 
 # By what runs the sandboxes: name of a behaviour, and why it is not as it should be.
 KNOWN: Final[Mapping[str, Mapping[str, str]]] = {
     "namespaces": {},
+    "one id": {
+        "a command's variables, directory, user": (
+            "a server without root has one id for a sandbox: its root and its user are the same"
+        ),
+        "snapshots": _NO_GROUPS,
+        "forks": _NO_GROUPS,
+    },
     "container": _CONTAINER,
     "gvisor": {
         **_CONTAINER,

@@ -13,7 +13,10 @@ from e2b_code_interpreter.code_interpreter_async import AsyncSandbox
 LIFE_S: Final = 300
 # As uname says it under gVisor, whatever kernel the host has.
 _GVISOR_KERNEL: Final = "4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016"
-_LOOK: Final = "uname -rv; test -d /run/capibara6-agent && echo container; true"
+_LOOK: Final = (
+    "uname -rv; test -d /run/capibara6-agent && echo container; "
+    "test \"$(awk '{print $3}' /proc/self/uid_map)\" = 1 && echo one-id; true"
+)
 
 
 class DiffersError(Exception):
@@ -91,7 +94,9 @@ class Probe:
         seen = (await (await self.sandbox()).commands.run(_LOOK)).stdout
         if _GVISOR_KERNEL in seen:
             return "gvisor"
-        return "container" if "container" in seen else "namespaces"
+        if "container" in seen:
+            return "container"
+        return "one id" if "one-id" in seen else "namespaces"
 
 
 async def end(sandbox: AsyncSandbox) -> None:
