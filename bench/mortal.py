@@ -77,10 +77,16 @@ class Mortal:
     def faults(self) -> list[str]:
         """Return what its log has of faults of its own: an error that nobody foresaw."""
         text = self.log.read_text(errors="replace")
+        # A traceback ends at the first line that is not indented: what was raised.
         found = re.findall(
-            r"(?:Exception in ASGI application|never retrieved).{0,600}", text, re.DOTALL
+            r"((?:Exception in ASGI application|never retrieved).*?\n)(.*?^[A-Za-z_][^\n]*$)",
+            text.replace("Traceback (most recent call last):", "  Traceback:"),
+            re.DOTALL | re.MULTILINE,
         )
-        return [f"in its log: {one}" for one in found]
+        # Calls that a stopping server cuts off are told by uvicorn as if they were faults.
+        cut = "timeout graceful shutdown exceeded"
+        told = [(head, trace[-2_000:]) for head, trace in found if cut not in trace]
+        return [f"in its log: {head}{trace}" for head, trace in told]
 
     def tail(self) -> str:
         """Return the end of its log."""

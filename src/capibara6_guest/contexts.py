@@ -25,6 +25,8 @@ from capibara6_guest.users import User, find_user
 from capibara6_guest.wire import CallError
 
 INTERRUPT_GRACE_S: Final = 5.0
+_KEPT_CHARS: Final = 1_000_000  # of the texts of an error that is too large to send
+_NAME_CHARS: Final = 1_000
 FORK_WAIT_S: Final = 1.0  # for a running cell to end
 _REPLACED: Final = (
     "The code before this one was interrupted, did not heed that in "
@@ -255,7 +257,22 @@ async def _run(
 
 async def _forward(events: AsyncIterator[dict[str, Any]], call: Call) -> None:
     async for event in events:
-        await call.send(event)
+        try:
+            await call.send(event)
+        except CallError as refused:
+            if refused.code != "resource_exhausted":
+                raise
+            # The execution goes on to its end, or its rest would be taken for the next one's.
+            await call.send(_shortened(event, refused.message))
+
+
+def _shortened(event: dict[str, Any], why: str) -> dict[str, Any]:
+    """Return what can be told of an event that is too large to send."""
+    if event.get("type") != "error":
+        return output_event("stderr", f"[{event.get('type')} left out: {why}]\n")
+    kept = {name: str(event.get(name))[:_KEPT_CHARS] for name in ("value", "traceback")}
+    told = {name: f"{text}… [cut: {why}]" for name, text in kept.items()}
+    return {"type": "error", "name": str(event.get("name"))[:_NAME_CHARS], **told}
 
 
 async def _drain(forwarding: "asyncio.Task[None]", events: AsyncIterator[dict[str, Any]]) -> None:

@@ -49,14 +49,15 @@ def test_contexts_restart_and_keep_apart(sandbox: Sandbox) -> None:
 
 def test_pausing_stops_everything_and_keeps_it(sandbox: Sandbox) -> None:
     sandbox.run_code("x = 41")
-    counter = "i=0; while true; do i=$((i+1)); echo $i > /tmp/count; sleep 0.01; done"
+    counting = "i=$((i+1)); echo $i > /tmp/new; mv /tmp/new /tmp/count; sleep 0.01"
+    counter = f"i=0; while true; do {counting}; done"
     sandbox.commands.run(counter, background=True)
     wait_until(lambda: sandbox.files.exists("/tmp/count"))
     sandbox.pause()
     sandbox.connect()
     assert sandbox.run_code("x + 1").text == "42"
-    before = int(sandbox.files.read("/tmp/count") or 0)
-    wait_until(lambda: int(sandbox.files.read("/tmp/count") or 0) > before)
+    before = int(sandbox.files.read("/tmp/count"))
+    wait_until(lambda: int(sandbox.files.read("/tmp/count")) > before)
 
 
 def test_files_outlive_a_pause_without_memory(sandbox: Sandbox) -> None:

@@ -374,8 +374,12 @@ def _kept(home: Path) -> list[str]:
 
 
 def _agents(server: SandboxServer) -> list[int]:
-    named = [(pid, Path(f"/proc/{pid}/comm").read_text().strip()) for pid in server.descendants()]
-    return [pid for pid, name in named if name == "c6-agent"]
+    found = []
+    for pid in server.descendants():
+        with contextlib.suppress(OSError):  # it has just ended
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "c6-agent":
+                found.append(pid)
+    return found
 
 
 def _state(pid: int) -> str:

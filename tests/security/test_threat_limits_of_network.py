@@ -19,9 +19,9 @@ HOARDER = f"""
 import socket, sys
 held = []
 for _ in range(20):
-    end = socket.create_connection(("{HOST_NAME}", int(sys.argv[1])), 10)
-    end.settimeout(0.3)
     try:
+        end = socket.create_connection(("{HOST_NAME}", int(sys.argv[1])), 10)
+        end.settimeout(0.3)
         held += [end] if end.recv(1) else []
     except TimeoutError:
         held.append(end)

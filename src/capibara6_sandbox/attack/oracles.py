@@ -215,11 +215,20 @@ def _locked(scene: Scene, limit: str) -> Iterator[str]:
 
 def _keys(scene: Scene, _: str) -> Iterator[str]:
     base = _uid_base(scene.insides.agent)
-    lines = Path("/proc/key-users").read_text().splitlines()
-    for line in lines if Path("/proc/key-users").exists() else ():
+    if base == os.geteuid():  # whose own keys are counted too: only names tell them apart
+        found = [line for line in _lines("/proc/keys") if "c6-attack" in line]
+        yield from (f"a key of the program is left in the kernel: {line}" for line in found)
+        return
+    for line in _lines("/proc/key-users"):
         uid, counts = line.split(":")
         if base <= int(uid) < base + 65536 and base > 0:
             yield f"user {uid} of the sandbox holds keys of the kernel: {counts.split()[1]}"
+
+
+def _lines(path: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return Path(path).read_text().splitlines()
+    return []
 
 
 def _egress(scene: Scene, _: str) -> Iterator[str]:
