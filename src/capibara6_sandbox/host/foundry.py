@@ -5,6 +5,7 @@ layers. Knows nothing of what clients want.
 """
 
 import asyncio
+import os
 import secrets
 import string
 from collections.abc import Mapping, Sequence
@@ -95,16 +96,24 @@ class Foundry(Premises):
         return machine
 
     async def _open_egress(self, machine: Machine, nursery: ZygoteClient) -> None:
-        if self._outlets is None:
+        outlets = self._outlets
+        if outlets is None:
             return
         try:
             fds = await machine.open_uplink(nursery)
         except ZygoteError as cause:
+            if self._has_uplinks:  # so the machine allows them, and this one met a fault
+                raise StartError(f"The sandbox's network could not start: {cause}") from None
             self._degrade(f"no network in sandboxes: {cause}")
-            outlets, self._outlets = self._outlets, None
+            self._outlets = None
             await outlets.close()
             return
-        machine.egress_key = self._outlets.open(fds)
+        if self._outlets is not outlets:  # meanwhile another was refused its own
+            for fd in fds:
+                os.close(fd)
+            return
+        self._has_uplinks = True
+        machine.egress_key = outlets.open(fds)
 
     async def check_policy(self, policy: Policy) -> None:
         """See whether a client can have a policy here.

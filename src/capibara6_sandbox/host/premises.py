@@ -45,6 +45,7 @@ class Premises:
         self.secrets = SecretStore(data / "secrets")
         self._network = network
         self._outlets: Outlets | None = None
+        self._has_uplinks = False  # whether a sandbox has had a way out
         self._built: dict[str, BuiltEnvironment] = {}
         self._instance: Instance | None = None
         self._parents: Parents | None = None
