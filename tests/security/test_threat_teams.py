@@ -255,10 +255,7 @@ def test_a_removed_key_opens_nothing(teams: Teams) -> None:
         command = [sys.executable, "-m", "capibara6_sandbox", "keys", "remove", "gone"]
         env = {"PYTHONPATH": SOURCES, "CAPIBARA6_HOME": str(teams.server.own_data)}
         subprocess.run(command, env=env, check=True, timeout=60)
-        for _ in range(200):
-            if http.get("/v2/sandboxes").status_code == 401:
-                return
-    raise AssertionError("it still opens")
+        wait_until(lambda: http.get("/v2/sandboxes").status_code == 401)
 
 
 @pytest.mark.threat("T-TEAM-3")
