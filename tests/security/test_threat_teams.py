@@ -172,6 +172,8 @@ def bodies(ids: dict[str, str]) -> dict[str, Any]:
 )
 def test_lists_hold_nothing_of_another_team(teams: Teams, path: str) -> None:
     filled = path.format(**teams.theirs)
+    if "metrics" in path and any("no cgroups" in line for line in teams.server.log_lines):
+        pytest.skip("no cgroups: what sandboxes use is not measured")
     empty = ([], {"sandboxes": {}}, {"logs": []}, {"logs": [], "logEntries": []})
     wait_until(lambda: teams.own.get(filled).json() not in empty)  # metrics come in their time
     held, shown = teams.own.get(filled), teams.foreign.get(filled)

@@ -215,7 +215,9 @@ def _locked(scene: Scene, limit: str) -> Iterator[str]:
 
 def _keys(scene: Scene, _: str) -> Iterator[str]:
     base = _uid_base(scene.insides.agent)
-    if base == os.geteuid():  # whose own keys are counted too: only names tell them apart
+    if (
+        base + USER_ID == os.geteuid()
+    ):  # a server of one id: whose own keys are counted too: only names tell them apart
         found = [line for line in _lines("/proc/keys") if "c6-attack" in line]
         yield from (f"a key of the program is left in the kernel: {line}" for line in found)
         return
