@@ -302,7 +302,7 @@ async def test_learning_material(store: Store) -> None:
 
 async def test_two_processes_may_open_a_new_database_at_once(url: str, tmp_path: Path) -> None:
     async with asyncio.TaskGroup() as group:
-        opened = [group.create_task(Store.open(url, tmp_path)) for _ in range(3)]
+        opened = [group.create_task(Store.open(url, tmp_path)) for _ in range(8)]
     for task in opened:
         await task.result().close()
     store = await Store.open(url, tmp_path)

@@ -8,10 +8,10 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
+from capibara6.cli.stored import stored
 from capibara6.config import Settings, load_settings
 from capibara6.errors import CapibaraError
 from capibara6.main import available_models, embedded_server
-from capibara6.store import Store
 from capibara6.supervision.environment import server_environment
 
 _SANDBOX_DOCTOR: Final = ("-m", "capibara6_sandbox", "doctor", "--json")
@@ -66,11 +66,8 @@ def _passed(name: str, detail: str) -> Check:
 
 async def _database(settings: Settings) -> Check:
     try:
-        store = await Store.open(settings.database, settings.home)
-        try:
+        async with stored(settings) as store:
             page = await store.executions.list(limit=1)
-        finally:
-            await store.close()
     except CapibaraError as error:
         return Check("platform", "database", ok=False, needed=True, detail=str(error))
     return _passed("database", f"{page.total} executions recorded")

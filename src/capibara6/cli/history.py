@@ -4,6 +4,7 @@ from rich.table import Table
 
 from capibara6.cli import exit_codes
 from capibara6.cli.narration import Narrator
+from capibara6.cli.stored import stored
 from capibara6.cli.terminal import environment_language, output, print_json, visible
 from capibara6.config import load_settings
 from capibara6.domain.events import RunStarted
@@ -19,14 +20,11 @@ _SUMMARY_CHARACTERS_MAX = 60
 async def executions(record_id: str | None, limit: int, *, as_json: bool) -> int:
     """List executions, or show one; an id may be an execution's or a run's."""
     settings = load_settings()
-    store = await Store.open(settings.database, settings.home)
-    try:
+    async with stored(settings) as store:
         if record_id is None:
             await _list(store, limit, as_json=as_json)
         else:
             await _show(store, record_id, as_json=as_json)
-    finally:
-        await store.close()
     return exit_codes.OK
 
 

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ from typing import Any
 from rich.table import Table
 
 from capibara6.cli import exit_codes
+from capibara6.cli.stored import stored, tell, write_lines
 from capibara6.cli.terminal import output, print_json, visible
 from capibara6.config import Settings, load_settings
 from capibara6.domain.requests import Request
-from capibara6.errors import DataFileError
 from capibara6.evaluation.outcomes import parse_outcomes
 from capibara6.evaluation.records import LineError, read_lines
 from capibara6.routing.features import shortened
@@ -28,7 +27,7 @@ from capibara6.store.tier_outcomes import KEPT_MAX
 async def show(question: str | None, *, as_json: bool) -> int:
     """Tell what there is for each tier, and what is expected of it on a question."""
     settings = load_settings()
-    async with _store(settings) as store:
+    async with stored(settings) as store:
         found = [outcome for _, outcome in await store.outcomes.after(0, KEPT_MAX)]
         tiers = _summary(settings, found)
         if question is not None:
@@ -50,49 +49,26 @@ async def show(question: str | None, *, as_json: bool) -> int:
 
 async def export(file: Path, *, as_json: bool) -> int:
     """Write one line an outcome, in the form that `eval router` reads."""
-    async with _store(load_settings()) as store:
+    async with stored(load_settings()) as store:
         found = await store.outcomes.after(0, KEPT_MAX)
-    lines = "".join(json.dumps(_line(outcome), ensure_ascii=False) + "\n" for _, outcome in found)
-    try:
-        await asyncio.to_thread(file.write_text, lines, encoding="utf-8")
-    except OSError as cause:
-        problem = f"cannot be written ({cause.strerror})"
-        raise DataFileError(str(file), problem, "Name another.") from None
-    return _done({"exported": len(found)}, as_json=as_json)
+    await write_lines(file, (_line(outcome) for _, outcome in found))
+    return tell({"exported": len(found)}, as_json=as_json)
 
 
 async def import_(file: Path, *, as_json: bool) -> int:
     """Add what is not known yet."""
     groups = await asyncio.to_thread(read_lines, file, _outcomes)
     found = [outcome for group in groups for outcome in group]
-    async with _store(load_settings()) as store:
+    async with stored(load_settings()) as store:
         new = await store.outcomes.add(found)
-    return _done({"imported": new, "known": len(found) - new}, as_json=as_json)
+    return tell({"imported": new, "known": len(found) - new}, as_json=as_json)
 
 
 async def reset(*, as_json: bool) -> int:
     """Forget everything."""
-    async with _store(load_settings()) as store:
+    async with stored(load_settings()) as store:
         count = await store.outcomes.clear()
-    return _done({"forgotten": count}, as_json=as_json)
-
-
-def _done(counts: dict[str, int], *, as_json: bool) -> int:
-    if as_json:
-        print_json(counts)
-    else:
-        text = ", ".join(f"{name}: {count}" for name, count in counts.items())
-        output().print(text, markup=False)
-    return exit_codes.OK
-
-
-@asynccontextmanager
-async def _store(settings: Settings) -> AsyncIterator[Store]:
-    store = await Store.open(settings.database, settings.home)
-    try:
-        yield store
-    finally:
-        await store.close()
+    return tell({"forgotten": count}, as_json=as_json)
 
 
 def _summary(settings: Settings, found: list[TierOutcome]) -> dict[str, dict[str, Any]]:

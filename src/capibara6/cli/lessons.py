@@ -1,7 +1,6 @@
 """`capibara6 playbook …`: lists, shows, moves and tends what was learnt from runs."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -14,12 +13,12 @@ from capibara6.ace import Curator
 from capibara6.ace.deltas import delta_of, line_of, merge, remove, update
 from capibara6.ace.playbook import Entry
 from capibara6.cli import exit_codes
+from capibara6.cli.stored import stored, tell, write_lines
 from capibara6.cli.terminal import output, print_json, visible
 from capibara6.config import load_settings
 from capibara6.domain.playbook import Delta
-from capibara6.errors import DataFileError, UnknownRecordError
+from capibara6.errors import UnknownRecordError
 from capibara6.evaluation.records import LineError, read_lines
-from capibara6.store import Store
 from capibara6.views import view
 
 _BATCH = 2_000
@@ -61,26 +60,21 @@ async def show(bullet: str, *, as_json: bool) -> int:
 async def export(file: Path, *, as_json: bool) -> int:
     """Write one line a change."""
     changes: list[Delta] = []
-    async with _store() as store:
+    async with stored(load_settings()) as store:
         seq = 0
         while found := await store.playbook.after(seq, _BATCH):
             seq = found[-1][0]
             changes.extend(change for _, change in found)
-    lines = "".join(json.dumps(line_of(change), ensure_ascii=False) + "\n" for change in changes)
-    try:
-        await asyncio.to_thread(file.write_text, lines, encoding="utf-8")
-    except OSError as cause:
-        problem = f"cannot be written ({cause.strerror})"
-        raise DataFileError(str(file), problem, "Name another.") from None
-    return _done({"exported": len(changes)}, as_json=as_json)
+    await write_lines(file, map(line_of, changes))
+    return tell({"exported": len(changes)}, as_json=as_json)
 
 
 async def import_(file: Path, *, as_json: bool) -> int:
     """Add what is not known yet."""
     changes = await asyncio.to_thread(read_lines, file, _change)
-    async with _store() as store:
+    async with stored(load_settings()) as store:
         new = await store.playbook.add(changes)
-    return _done({"imported": new, "known": len(changes) - new}, as_json=as_json)
+    return tell({"imported": new, "known": len(changes) - new}, as_json=as_json)
 
 
 async def merge_two(bullet: str, other: str, *, as_json: bool) -> int:
@@ -88,7 +82,7 @@ async def merge_two(bullet: str, other: str, *, as_json: bool) -> int:
     async with _curator() as curator:
         one, two = _found(curator, bullet), _found(curator, other)
         joined = await curator.commit([merge(one.bullet.id, two.bullet.id, _now())])
-    return _done({"merged": joined}, as_json=as_json)
+    return tell({"merged": joined}, as_json=as_json)
 
 
 async def prune(keep: int, *, as_json: bool) -> int:
@@ -104,7 +98,7 @@ async def prune(keep: int, *, as_json: bool) -> int:
             for name in (entry.bullet.id, *entry.aliases)
         ]
         await curator.commit(changes)
-    return _done({"harmful": len(harmful), "of_least_value": len(beyond)}, as_json=as_json)
+    return tell({"harmful": len(harmful), "of_least_value": len(beyond)}, as_json=as_json)
 
 
 async def disable(bullet: str, *, undo: bool, as_json: bool) -> int:
@@ -123,24 +117,14 @@ async def disable(bullet: str, *, undo: bool, as_json: bool) -> int:
 
 async def reset(*, as_json: bool) -> int:
     """Forget everything."""
-    async with _store() as store:
+    async with stored(load_settings()) as store:
         count = await store.playbook.clear()
-    return _done({"forgotten": count}, as_json=as_json)
-
-
-@asynccontextmanager
-async def _store() -> AsyncIterator[Store]:
-    settings = load_settings()
-    store = await Store.open(settings.database, settings.home)
-    try:
-        yield store
-    finally:
-        await store.close()
+    return tell({"forgotten": count}, as_json=as_json)
 
 
 @asynccontextmanager
 async def _curator() -> AsyncIterator[Curator]:
-    async with _store() as store:
+    async with stored(load_settings()) as store:
         curator = Curator(store.playbook)
         await curator.refresh()
         yield curator
@@ -174,15 +158,6 @@ def _change(value: Mapping[str, Any]) -> Delta:
         return delta_of(value)
     except ValueError as cause:
         raise LineError(str(cause)) from None
-
-
-def _done(counts: dict[str, int], *, as_json: bool) -> int:
-    if as_json:
-        print_json(counts)
-    else:
-        text = ", ".join(f"{name}: {count}" for name, count in counts.items())
-        output().print(text, markup=False)
-    return exit_codes.OK
 
 
 def _now() -> datetime:

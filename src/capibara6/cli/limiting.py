@@ -1,7 +1,5 @@
 """`capibara6 limits …`: shows, pins and resets the limits that follow usage."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -9,11 +7,12 @@ from typing import Any, Final
 from rich.table import Table
 
 from capibara6.cli import exit_codes
+from capibara6.cli.stored import stored, tell
 from capibara6.cli.terminal import output, print_json, visible
 from capibara6.config import Settings, load_settings
 from capibara6.domain.tasks import TASKS
 from capibara6.errors import RequestError
-from capibara6.store import LimitPin, Store
+from capibara6.store import LimitPin
 from capibara6.tuning import Tuner
 from capibara6.tuning.history import TaskHistory
 
@@ -27,7 +26,7 @@ _COLUMNS: Final = (
 async def show(*, as_json: bool) -> int:
     """Tell, for each task that has run, what it used and what it would be granted."""
     settings = load_settings()
-    async with _store(settings) as store:
+    async with stored(settings) as store:
         tuner = Tuner(store.usage, store.pins, settings.templates, settings.tuning)
         await tuner.refresh()
         keys = {*tuner.histories, *((pin.template, pin.task) for pin in await store.pins.list())}
@@ -61,40 +60,31 @@ async def pin(
     if timeout_s is not None and not timeout_s > 0:
         raise RequestError(f"a timeout of {timeout_s:g} s is none: give more than 0")
     memory = None if memory_mib is None else memory_mib * _MIB
-    async with _store(settings) as store:
+    async with stored(settings) as store:
         await store.pins.put(LimitPin(template, task, memory, timeout_s, datetime.now(UTC)))
-    return _done(f"pinned: {template} {task}", {"pinned": True}, as_json=as_json)
+    return tell({"pinned": True}, f"pinned: {template} {task}", as_json=as_json)
 
 
 async def unpin(template: str, task: str, *, as_json: bool) -> int:
     """Let a task's limits follow its usage again."""
     settings = load_settings()
-    async with _store(settings) as store:
+    async with stored(settings) as store:
         removed = await store.pins.remove(template, task)
     text = f"unpinned: {template} {task}" if removed else f"was not pinned: {template} {task}"
-    return _done(text, {"unpinned": removed}, as_json=as_json)
+    return tell({"unpinned": removed}, text, as_json=as_json)
 
 
 async def reset(*, as_json: bool) -> int:
     """Forget what was used."""
-    async with _store(load_settings()) as store:
+    async with stored(load_settings()) as store:
         count = await store.usage.clear()
-    return _done(f"forgotten: {count}", {"forgotten": count}, as_json=as_json)
+    return tell({"forgotten": count}, as_json=as_json)
 
 
 def _check(settings: Settings, template: str, task: str) -> None:
     for kind, name, known in (("template", template, settings.templates), ("task", task, TASKS)):
         if name not in known:
             raise RequestError(f"no {kind} is called {name!r}; there are {', '.join(known)}")
-
-
-@asynccontextmanager
-async def _store(settings: Settings) -> AsyncIterator[Store]:
-    store = await Store.open(settings.database, settings.home)
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 def _task(tuner: Tuner, template: str, task: str) -> dict[str, Any]:
@@ -120,11 +110,3 @@ def _row(item: dict[str, Any]) -> list[str]:
         return [*cells, "-", "-", "too few runs: the template's own limits"]
     granted_mib = f"{granted['memory_bytes'] / _MIB:.0f}"
     return [*cells, granted_mib, f"{granted['timeout_s']:.0f}", granted["reason"]]
-
-
-def _done(text: str, values: dict[str, Any], *, as_json: bool) -> int:
-    if as_json:
-        print_json(values)
-    else:
-        output().print(text, markup=False)
-    return exit_codes.OK

@@ -1,7 +1,10 @@
 """The connection to the database, its migrations, and the files beside it."""
 
+import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +21,7 @@ _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _MIGRATION_LOCK = 0x6361706962617261  # "capibara": PostgreSQL's advisory lock during migrations
 _SETTING = "CAPIBARA6_DATABASE_URL"
 BUSY_TIMEOUT_S: Final = 30.0  # that a write waits for another process
+_MODE_RETRY_S: Final = 0.01
 
 
 class Database:
@@ -43,7 +47,7 @@ class Database:
         address = _checked_url(url)
         _make_directory(home)
         if address.get_backend_name() == "sqlite":
-            _make_private_file(Path(address.database or ""))
+            await _prepare_file(address)
         database = cls(_engine(address), home)
         try:
             await database._migrate(address)
@@ -116,7 +120,6 @@ def _engine(address: URL) -> AsyncEngine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions begin where we say, not where the driver does
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
@@ -182,6 +185,37 @@ def _make_directory(path: Path) -> None:
         raise ConfigurationError(
             "CAPIBARA6_HOME", str(path), f"cannot be created ({cause.strerror})", "Name another."
         ) from None
+
+
+async def _prepare_file(address: URL) -> None:
+    path = Path(address.database or "")
+    _make_private_file(path)
+    try:
+        await asyncio.to_thread(_use_write_ahead_log, path)
+    except sqlite3.Error as cause:
+        raise _unusable(address, cause) from None
+
+
+def _use_write_ahead_log(path: Path) -> None:
+    """Let readers and a writer work side by side; the file keeps the mode.
+
+    SQLite does not wait for its lock where two change the mode at once, and says "locked":
+    several processes that open a new database together ask again.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as cause:
+                if (
+                    cause.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY
+                    or time.monotonic() > deadline
+                ):
+                    raise
+                time.sleep(_MODE_RETRY_S)
+            else:
+                return
 
 
 def _make_private_file(path: Path) -> None:
