@@ -22,6 +22,10 @@ def day(draw: random.Random, first: date, days: int) -> date:
     return first + timedelta(days=draw.randrange(days))
 
 
+def clock(draw: random.Random) -> str:
+    return f"{draw.randrange(6, 23):02}:{draw.randrange(60):02}"
+
+
 def maybe(draw: random.Random, value: object, share: float = 0.05) -> object:
     return "" if draw.random() < share else value
 
@@ -207,7 +211,7 @@ def trips(draw: random.Random) -> list[Row]:
         minutes = round(km * (3.2 if kind == "electric" else 4.4) * draw.uniform(0.8, 1.6), 1)
         rows.append({
             "trip_id": number + 1,
-            "start_time": f"{day(draw, date(2023, 5, 1), 300)} {draw.randrange(6, 23):02}:{draw.randrange(60):02}",
+            "start_time": f"{day(draw, date(2023, 5, 1), 300)} {clock(draw)}",
             "start_station": draw.choice(stations),
             "end_station": draw.choice(stations),
             "bike_type": kind,
@@ -270,7 +274,9 @@ def written(rows: Sequence[Row], delimiter: str) -> str:
     lines = [delimiter.join(rows[0])]
     for row in rows:
         cells = [
-            str(cell).replace(".", ",") if isinstance(cell, float) and delimiter == ";" else str(cell)
+            str(cell).replace(".", ",")
+            if isinstance(cell, float) and delimiter == ";"
+            else str(cell)
             for cell in row.values()
         ]
         lines.append(delimiter.join(cells))

@@ -73,3 +73,16 @@ def errors(file: Lines, as_json: AsJson = False) -> None:
     from capibara6.cli.running import run
 
     run(lambda: evaluating_lessons.errors(file, as_json=as_json), as_json)
+
+
+@eval_app.command("recipes")
+def recipes(
+    file: Lines,
+    wrong: Annotated[bool, typer.Option("--wrong", help="Also the questions got wrong.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure whether recipes, their columns and parameters are chosen right."""
+    from capibara6.cli import evaluating_recipes
+    from capibara6.cli.running import run
+
+    run(lambda: evaluating_recipes.recipes(file, wrong=wrong, as_json=as_json), as_json)

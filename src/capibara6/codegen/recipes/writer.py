@@ -7,7 +7,7 @@ from capibara6.codegen.recipes.asked import Asked, read_question
 from capibara6.codegen.recipes.assembly import assemble
 from capibara6.codegen.recipes.choice import Choice
 from capibara6.codegen.recipes.choices import CHOOSERS, WITHOUT_COLUMNS
-from capibara6.codegen.recipes.conditions import conditions
+from capibara6.codegen.recipes.conditions import Condition, conditions
 from capibara6.domain.playbook import Advice
 from capibara6.domain.programs import Failure, Program
 from capibara6.domain.requests import Request, Route
@@ -71,6 +71,11 @@ def choose(request: Request, route: Route) -> tuple[Asked, Choice]:
     return asked, chooser(asked)
 
 
+def filters(asked: Asked, choice: Choice) -> list[Condition]:
+    """The conditions of the question on rows, without those that the choice itself makes."""
+    return conditions(asked, frozenset((choice.grouping,) if choice.grouping else ()))
+
+
 def rows_after(failure: Failure | None, language: str) -> int | None:
     """How many rows to read after a failure; None: all.
 
@@ -99,7 +104,6 @@ def _program_text(asked: Asked, choice: Choice, sentence: str, rows: int | None)
 
 def _file_parameters(asked: Asked, choice: Choice, rows: int | None) -> Mapping[str, object]:
     layout = asked.layout
-    skip = frozenset((choice.grouping,) if choice.grouping else ())
     day_first = layout.day_first
     if day_first is None:
         day_first = layout.decimal_comma or asked.language == "es"
@@ -113,5 +117,5 @@ def _file_parameters(asked: Asked, choice: Choice, rows: int | None) -> Mapping[
         "ROWS_READ": rows,
         "NUMBERS": [column.name for column in asked.columns if column.kind == "number"],
         "DATES": [column.name for column in asked.columns if column.kind == "date"],
-        "FILTERS": conditions(asked, skip),
+        "FILTERS": filters(asked, choice),
     }
