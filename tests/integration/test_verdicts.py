@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from capibara6.config import load_settings
+from capibara6.domain.programs import Example
 from capibara6.errors import RequestError
 from capibara6.execution import E2BExecutor, Provider
-from capibara6.validation.proving import Claim, Example, Prover, Standing
+from capibara6.validation.proving import Claim, Prover, Standing, parse_example
 from capibara6.validation.validator import ProgramValidator
 from support.sandbox_server import START_TIMEOUT_S, SandboxServer
 
@@ -43,7 +44,7 @@ async def prover(sandbox_server: SandboxServer, tmp_path: Path) -> AsyncIterator
 
 
 async def test_examples_that_hold_are_proof_of_themselves_alone(prover: Prover) -> None:
-    examples = [Example.parse("mean([1, 3]) => 2"), Example("mean([1])", "1.0")]
+    examples = [parse_example("mean([1, 3]) => 2"), Example("mean([1])", "1.0")]
     verdict = await prover.judge(Claim(MEAN, examples=examples))
     assert verdict.standing is Standing.HELD
     assert [check.name for check in verdict.checks] == [
@@ -117,6 +118,6 @@ async def test_claims_that_cannot_be_tried_are_refused(prover: Prover) -> None:
     with pytest.raises(RequestError, match="for Python, not 'bash'"):
         await prover.judge(Claim("true", "bash", tests="assert True"))
     with pytest.raises(RequestError, match="CALL => EXPECTED"):
-        Example.parse("mean([1])")
+        parse_example("mean([1])")
     with pytest.raises(RequestError, match="at most 200"):
         await prover.judge(Claim(MEAN, examples=[Example("1", "1")] * 201))

@@ -8,8 +8,9 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from capibara6.domain.executions import ExecutionRequest
+from capibara6.domain.programs import Example
 from capibara6.errors import DataFileError
-from capibara6.validation.proving import EXAMPLES_MAX, Claim, Example
+from capibara6.validation.proving import EXAMPLES_MAX, Claim
 
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 EnvValue = Annotated[str, Field(max_length=32 * 1024, pattern=r"^[^\x00]*$")]

@@ -10,7 +10,7 @@ from capibara6.cli.input_files import language_of, read_data, read_program
 from capibara6.cli.opening import opened
 from capibara6.cli.terminal import environment_language, output, print_json, visible
 from capibara6.config import load_settings
-from capibara6.validation.proving import Claim, Example, Standing, Verdict
+from capibara6.validation.proving import Claim, Standing, Verdict, parse_example
 from capibara6.verdicts import described, summary
 
 _TESTS_BYTES_MAX: Final = 1024 * 1024
@@ -36,7 +36,7 @@ async def validate(
         template,
         timeout_s,
         read_data(data, settings.limits.upload_bytes_max),
-        tuple(Example.parse(text) for text in examples),
+        tuple(parse_example(text) for text in examples),
         read_program(str(tests), _TESTS_BYTES_MAX) if tests else "",
         run,
     )

@@ -52,3 +52,11 @@ class Failure:
     diagnosis: Diagnosis
     result: ExecutionResult | None = None  # None: stopped by validation, never run
     findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An expression and what it must equal, both in Python."""
+
+    call: str
+    expected: str

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from capibara6.domain.executions import ExecutionRequest, ExecutionResult
 from capibara6.domain.ports import Executor, Validator
-from capibara6.domain.programs import Finding, Program
+from capibara6.domain.programs import Example, Finding, Program
 from capibara6.errors import RequestError
 from capibara6.streams import closed_after
 
@@ -29,24 +29,16 @@ class Standing(StrEnum):
     HELD = "held"  # and all examples and tests held
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """An expression and what it must equal, both in Python."""
+def parse_example(text: str) -> Example:
+    """Read `f(2) => 4`.
 
-    call: str
-    expected: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Example":
-        """Read `f(2) => 4`.
-
-        Raises:
-            RequestError: there is no arrow, or nothing beside it.
-        """
-        call, arrow, expected = (part.strip() for part in text.partition(_ARROW))
-        if not (arrow and call and expected):
-            raise RequestError(f"example {text!r}: write CALL {_ARROW} EXPECTED, as f(2) => 4")
-        return cls(call, expected)
+    Raises:
+        RequestError: there is no arrow, or nothing beside it.
+    """
+    call, arrow, expected = (part.strip() for part in text.partition(_ARROW))
+    if not (arrow and call and expected):
+        raise RequestError(f"example {text!r}: write CALL {_ARROW} EXPECTED, as f(2) => 4")
+    return Example(call, expected)
 
 
 @dataclass(frozen=True, slots=True)
