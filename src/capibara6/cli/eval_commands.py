@@ -86,3 +86,54 @@ def recipes(
     from capibara6.cli.running import run
 
     run(lambda: evaluating_recipes.recipes(file, wrong=wrong, as_json=as_json), as_json)
+
+
+@eval_app.command("model")
+def model(
+    suite: Annotated[
+        Path, typer.Option("--suite", metavar="FILE", help="Tasks with tests, .jsonl or .jsonl.gz.")
+    ],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Model tiers.")
+    ] = None,
+    candidates: Annotated[
+        int, typer.Option(min=1, max=100, help="Programs for each task; the first is greedy.")
+    ] = 1,
+    repair: Annotated[
+        int, typer.Option(min=0, max=10, help="Repairs of a program whose failure shows.")
+    ] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="First tasks only.")] = None,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="The suite's own solutions too.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Forget what was measured with the same settings.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=3600, help="Seconds of a program with its tests.")
+    ] = 60.0,
+    template: Annotated[
+        str | None, typer.Option(help="Preset of limits; otherwise the roomiest.")
+    ] = None,
+    sandboxes: Annotated[
+        int | None, typer.Option(min=1, max=64, help="At once; otherwise one a processor.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure models by running the programs they write; goes on where it was interrupted."""
+    from capibara6.cli import measuring
+    from capibara6.cli.running import run
+
+    order = measuring.Order(
+        names=tuple(names or ()),
+        suite=suite,
+        candidates=candidates,
+        repairs=repair,
+        limit=limit,
+        reference=reference,
+        again=again,
+        timeout_s=timeout,
+        template=template,
+        sandboxes=sandboxes,
+    )
+    run(lambda: measuring.model(order, as_json=as_json), as_json)

@@ -11,6 +11,7 @@ from capibara6.store.executions import Executions
 from capibara6.store.in_progress import InProgress
 from capibara6.store.interruptions import say_interrupted
 from capibara6.store.learning import Lessons
+from capibara6.store.model_samples import MeasuredTier, ModelSamples
 from capibara6.store.playbook_deltas import PlaybookDeltas
 from capibara6.store.records import (
     ArtefactRecord,
@@ -18,6 +19,7 @@ from capibara6.store.records import (
     ExecutionRecord,
     Lesson,
     LimitPin,
+    ModelSample,
     Page,
     RunRecord,
     Stats,
@@ -39,6 +41,9 @@ __all__ = [
     "Lessons",
     "LimitPin",
     "LimitPins",
+    "MeasuredTier",
+    "ModelSample",
+    "ModelSamples",
     "Page",
     "PlaybookDeltas",
     "RunRecord",
@@ -68,6 +73,7 @@ class Store:
         pins: limits that somebody set over it.
         outcomes: raw material of the router.
         playbook: changes of ACE's playbook.
+        samples: programs of models that were measured.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class Store:
         self.pins = LimitPins(database)
         self.outcomes = TierOutcomes(database)
         self.playbook = PlaybookDeltas(database)
+        self.samples = ModelSamples(database)
 
     @classmethod
     async def open(cls, url: str, home: Path, clock: Callable[[], datetime] = utc_now) -> "Store":

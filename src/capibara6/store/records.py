@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from capibara6.domain.executions import ExecutionError, ResultItem, Usage
 from capibara6.store.states import INTERRUPTED, RunState
@@ -190,3 +190,48 @@ class TierOutcome:
     tier: str
     success: float  # 0..1; between: it worked after a repair
     cost_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSample:
+    """One program of a model for one task of a suite, and how it did.
+
+    Attributes:
+        id: 32 hex digits; the same for the same sample of the same model, settings and task.
+        at: when its examination ended.
+        tier: of the configuration; "reference" for a suite's own solutions.
+        setup: 32 hex digits of model, settings and sandbox: samples of one setup are comparable.
+        variant: "" or "playbook", when the prompt held advice.
+        candidate: 0 for the greedy one.
+        repair: how many times it was repaired.
+        visible: whether its failure shows without tests.
+        missing: the package that it could not import.
+        signals: of the search among candidates.
+        write_s: until the model had answered; run_s: in a sandbox, its start and end included.
+    """
+
+    id: str
+    at: datetime
+    suite: str
+    task: str
+    tier: str
+    model: str
+    setup: str
+    variant: str
+    candidate: int
+    repair: int
+    code: str
+    passed: bool
+    kind: str
+    visible: bool
+    error: str
+    traceback: str
+    missing: str
+    signals: dict[str, Any]
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    write_s: float
+    run_s: float
+    cpu_s: float | None
+    memory_peak_bytes: int | None

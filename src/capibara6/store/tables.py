@@ -204,3 +204,34 @@ playbook_deltas = Table(
     Index(None, "id", unique=True),
     sqlite_autoincrement=True,
 )
+
+model_samples = Table(
+    "model_samples",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),  # when its examination ended
+    Column("suite", String(255), nullable=False),
+    Column("task", String(255), nullable=False),
+    Column("tier", String(255), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("setup", _ID, nullable=False),  # of all samples that may be compared
+    Column("variant", String(16), nullable=False),
+    Column("candidate", Integer, nullable=False),
+    Column("repair", Integer, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("visible", Boolean, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("traceback", Text, nullable=False),
+    Column("missing", String(255), nullable=False),
+    Column("signals", Text, nullable=False),  # ASCII JSON
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("cost_usd", Float, nullable=False),
+    Column("write_s", Float, nullable=False),
+    Column("run_s", Float, nullable=False),
+    Column("cpu_s", Float),
+    Column("memory_peak_bytes", BigInteger),
+    Index(None, "setup"),
+)

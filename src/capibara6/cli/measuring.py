@@ -1,0 +1,202 @@
+"""`capibara6 eval model`: measures models on a suite, and prints what came out."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.table import Table
+
+from capibara6.cli import exit_codes
+from capibara6.cli.measuring_progress import following
+from capibara6.cli.opening import opened
+from capibara6.cli.terminal import environment_language, messages, output, print_json, visible
+from capibara6.config import Settings, load_settings
+from capibara6.errors import CapibaraError, DataFileError, RequestError
+from capibara6.evaluation.curves import Interval
+from capibara6.evaluation.models.examiner import Examiner
+from capibara6.evaluation.models.measuring import (
+    REFERENCE,
+    Author,
+    Measurement,
+    Reference,
+    measure,
+    setup_of,
+)
+from capibara6.evaluation.models.reasons import reasons
+from capibara6.evaluation.models.results import Solving, TaskResult
+from capibara6.evaluation.models.scores import ModelScore, as_json, score, share
+from capibara6.evaluation.models.suites import Suite, read_suite
+from capibara6.main import Platform
+
+TIMEOUT_S: Final = 60.0  # of a program with its tests
+_TASKS_SHOWN_MAX: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for on the command line."""
+
+    names: tuple[str, ...]
+    suite: Path
+    candidates: int = 1
+    repairs: int = 0
+    limit: int | None = None
+    reference: bool = False
+    playbook: bool = False
+    again: bool = False
+    timeout_s: float = TIMEOUT_S
+    template: str | None = None
+    sandboxes: int | None = None
+    plot: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One model's score; `ended` says why it is not of the whole suite."""
+
+    score: ModelScore | None
+    results: tuple[TaskResult, ...]
+    name: str
+    ended: CapibaraError | None = None
+
+
+async def model(order: Order, *, as_json: bool) -> int:
+    """Measure all models of the order; returns the exit status."""
+    settings = load_settings()
+    suite = (await asyncio.to_thread(read_suite, order.suite)).first(order.limit)
+    async with opened(settings, environment_language()) as platform:
+        authors = _authors(order, settings, suite)
+        found = [await _measured(order, suite, author, platform) for author in authors]
+    if as_json:
+        print_json(_document(suite, found))
+    else:
+        _show(suite, found)
+    endings = [one.ended for one in found if one.ended]
+    return exit_codes.of_error(type(endings[0])) if endings else exit_codes.OK
+
+
+def _authors(order: Order, settings: Settings, suite: Suite) -> list[Author]:
+    """The models by their names, each once.
+
+    Raises:
+        RequestError: no model is named.
+        UnknownTierError: a name is not configured.
+        DataFileError: the suite has no solutions of its own, and they are asked for.
+    """
+    if not (order.names or order.reference):
+        raise RequestError("Name a model tier, or write --reference for the suite's own solutions.")
+    authors: list[Author] = []
+    if order.reference or REFERENCE in order.names:
+        if not any(task.reference for task in suite.tasks):
+            remedy = "Give its tasks a canonical_solution or reference."
+            raise DataFileError(str(order.suite), "has no solutions of its own", remedy)
+        authors.append(Reference())
+    for name in dict.fromkeys(order.names):
+        if name != REFERENCE:
+            settings.tier(name)
+    return authors
+
+
+async def _measured(order: Order, suite: Suite, author: Author, platform: Platform) -> Measured:
+    settings = platform.settings
+    template = order.template or _roomiest(settings)
+    setup = setup_of(author, template, order.timeout_s, settings.provider)
+    if order.again:
+        await platform.store.samples.forget(setup)
+    examiner = Examiner(platform.executor, template, order.timeout_s)
+    sandboxes = order.sandboxes or os.cpu_count() or 1
+    solving = Solving(order.candidates, order.repairs, order.playbook, lambda _, found: found[0])
+    ended: CapibaraError | None = None
+    with following(author.tier, len(suite.tasks)) as notify:
+        measurement = Measurement(
+            suite,
+            author,
+            examiner,
+            platform.store.samples,
+            setup,
+            asyncio.Semaphore(sandboxes),
+            notify,
+        )
+        try:
+            await measure(measurement, solving.solve, 2 * sandboxes)
+        except CapibaraError as cause:
+            ended = cause
+    if ended:
+        _tell_ended(author.tier, len(solving.results), len(suite.tasks), ended)
+    results = tuple(solving.results.values())
+    found = score(author.tier, author.model, suite.name, results) if results else None
+    return Measured(found, results, author.tier, ended)
+
+
+def _roomiest(settings: Settings) -> str:
+    """The preset with the most memory and processor: a suite measures programs, not limits."""
+    presets = settings.templates
+    return max(presets, key=lambda name: (presets[name].memory_mib, presets[name].cpu_percent))
+
+
+def _tell_ended(tier: str, done: int, total: int, cause: CapibaraError) -> None:
+    text = f"{tier}: ended after {done} of {total} tasks: {cause} The same command goes on there."
+    messages().print(visible(text), style="red", markup=False, soft_wrap=True)
+
+
+def _document(suite: Suite, found: list[Measured]) -> dict[str, Any]:
+    models: dict[str, Any] = {}
+    for one in found:
+        models[one.name] = as_json(one.score) if one.score else {"tasks": 0}
+        if one.ended:
+            models[one.name]["error"] = {"code": one.ended.code, "message": str(one.ended)}
+        if one.name == REFERENCE:
+            models[one.name]["reasons"] = _reasons(one)
+    return {"suite": suite.name, "tasks": len(suite.tasks), "models": models}
+
+
+def _reasons(one: Measured) -> dict[str, list[str]]:
+    return reasons(result.kept for result in one.results if not result.kept.passed)
+
+
+def _show(suite: Suite, found: list[Measured]) -> None:
+    console = output()
+    table = Table(box=None, title=None)
+    names = ("model", "tasks", "pass@1", "selected", "any", "after repair", "seconds", "programs/s")
+    for name in names:
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for one in found:
+        if one.score:
+            table.add_row(*_row(one.score))
+    console.print(visible(f"{suite.name}: {len(suite.tasks)} tasks"), markup=False)
+    console.print(table)
+    for one in found:
+        if one.score:
+            _show_failures(one)
+
+
+def _row(found: ModelScore) -> list[str]:
+    counts = (found.pass_1, found.selected, found.any, found.selected + found.repaired)
+    return [
+        visible(found.tier),
+        str(found.tasks),
+        *(f"{count} {_told(share(count, found.tasks))}" for count in counts),
+        f"{found.seconds:.1f}",
+        f"{found.programs_per_s:.2f}",
+    ]
+
+
+def _told(interval: Interval) -> str:
+    value, low, high = (100 * n for n in (interval.value, interval.low, interval.high))
+    return f"{value:.1f} % ({low:.1f} to {high:.1f})"
+
+
+def _show_failures(one: Measured) -> None:
+    assert one.score is not None
+    console = output()
+    if one.name == REFERENCE:
+        for reason, tasks in _reasons(one).items():
+            more = " …" if len(tasks) > _TASKS_SHOWN_MAX else ""
+            listed = ", ".join(tasks[:_TASKS_SHOWN_MAX])
+            text = f"  {len(tasks)} x {reason}: {listed}{more}"
+            console.print(visible(text), markup=False, soft_wrap=True)
+        return
+    for kind, (seen, unseen) in one.score.failures.items():
+        console.print(f"  {kind}: {seen} visible, {unseen} invisible", markup=False)
