@@ -1,10 +1,11 @@
 """Which values of the data does a question speak of?"""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from capibara6.language.synonyms import value_concepts
-from capibara6.language.words import FILLERS, Word, words
+from capibara6.language.synonyms import value_concepts, value_words
+from capibara6.language.words import FILLERS, Word, fold, words
 
 VALUES_PER_COLUMN_MAX = 300  # a column with more different words is no set of categories
 _VALUE_WORDS_MAX = 6
@@ -71,13 +72,26 @@ def _match(
 ) -> tuple[str, str] | None:
     """Return column and value; values equal in all their words, or in meaning if it is one word."""
     stems = tuple(word.stem for word in part)
-    for entry_stems, column, value in known.get(stems[0], ()):
-        if entry_stems == stems and not all(word.text in FILLERS for word in part):
-            return column, value
+    text = " ".join(word.text for word in part)
+    same = [
+        (column, value)
+        for entry_stems, column, value in known.get(stems[0], ())
+        if entry_stems == stems and not all(word.text in FILLERS for word in part)
+    ]
+    if same:
+        # "chicas" and "chicos" have the same stem as both "chica" and "chico".
+        return max(same, key=lambda found: _common(text, fold(found[1])))
     for concept in value_concepts(stems[0]) if len(stems) == 1 else ():
-        for _, column, value in known.get(concept, ()):
-            return column, value
+        meant = [(column, value) for _, column, value in known.get(concept, ())]
+        if meant:
+            return max(meant, key=lambda found: fold(found[1]) in value_words(concept))
     return None
+
+
+def _common(one: str, other: str) -> int:
+    """How many letters two texts share from the start."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _mention(

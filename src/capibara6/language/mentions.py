@@ -26,6 +26,9 @@ _FILE_WORDS_TEXT = (
     "filas file files other others otra otras otro otros row rows tabla table"
 )
 _FILE_WORDS = frozenset(_FILE_WORDS_TEXT.split())
+# A column called just so holds the money that "sales" and "revenue" speak of.
+_SUMS = frozenset(map(stem, ("total", "amount", "importe", "monto")))
+_MONEY = frozenset(("revenue", "sale", "gross", "amount", "spend"))
 _WEAK = frozenset(stem(word) for word in _WEAK_WORDS.split())
 
 
@@ -66,7 +69,7 @@ def find_mentions(question: str, columns: Sequence[Column]) -> tuple[Mention, ..
     candidates = [
         candidate
         for order, column in enumerate(columns)
-        if (candidate := _candidate(asked, column, order, spelling)) is not None
+        for candidate in _candidates(asked, column, order, spelling)
     ]
     return _resolve(asked, sorted(candidates, key=_Candidate.rank))
 
@@ -84,7 +87,8 @@ class _Spelling:
     def matches(self, position: int, asked_stem: str, name_stem: str) -> bool:
         if asked_stem == name_stem or name_stem in self._close[position]:
             return True
-        return bool(self._meanings[position] & concepts(name_stem))
+        means_money = name_stem in _SUMS and not self._meanings[position].isdisjoint(_MONEY)
+        return means_money or bool(self._meanings[position] & concepts(name_stem))
 
 
 def _close_stems(word: Word, known: list[str]) -> frozenset[str]:
@@ -93,13 +97,13 @@ def _close_stems(word: Word, known: list[str]) -> frozenset[str]:
     return frozenset(difflib.get_close_matches(word.stem, known, n=3, cutoff=_FUZZY_RATIO_MIN))
 
 
-def _candidate(
+def _candidates(
     asked: Sequence[Word], column: Column, order: int, spelling: _Spelling
-) -> _Candidate | None:
+) -> list[_Candidate]:
     """Match a column's words to the question's; each word on either side counts once."""
     wanted = [stem(word) for word in name_words(column.name)]
     if not wanted:
-        return None
+        return []
     hits = [
         (position, index)
         for position, word in enumerate(asked)
@@ -107,12 +111,11 @@ def _candidate(
         for index, name_stem in enumerate(wanted)
         if spelling.matches(position, word.stem, name_stem)
     ]
-    best: _Candidate | None = None
-    for position, _ in hits:
-        candidate = _window(asked, column, order, wanted, hits, position)
-        if candidate and (best is None or candidate.rank() < best.rank()):
-            best = candidate
-    return best
+    windows = (
+        _window(asked, column, order, wanted, hits, position)
+        for position in dict.fromkeys(position for position, _ in hits)
+    )
+    return [candidate for candidate in windows if candidate]
 
 
 def _may_name(word: Word, column: Column, wanted: list[str]) -> bool:
@@ -151,13 +154,20 @@ def _window(
 
 
 def _resolve(asked: Sequence[Word], ranked: list[_Candidate]) -> tuple[Mention, ...]:
-    """Give each stretch of the question to its best column; equals become alternatives."""
+    """Give each stretch of the question to its best column; equals become alternatives.
+
+    A column that is the best of one stretch is not named by another.
+    """
     taken: dict[frozenset[int], list[Column]] = {}
+    placed: set[str] = set()
     for candidate in ranked:
+        if candidate.column.name in placed:
+            continue
         if candidate.positions in taken:
             taken[candidate.positions].append(candidate.column)
         elif not any(candidate.positions & other for other in taken):
             taken[candidate.positions] = [candidate.column]
+            placed.add(candidate.column.name)
     mentions = [
         Mention(tuple(found), asked[min(positions)].start, asked[max(positions)].end)
         for positions, found in taken.items()

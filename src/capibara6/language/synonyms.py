@@ -28,14 +28,19 @@ CONCEPTS: dict[str, tuple[str, str]] = {
         "gross earnings takings earn grossed boxoffice",
         "recaudación taquilla recaudar recaudan",
     ),
-    "revenue": ("revenue income turnover sale", "ingreso facturación recaudación venta"),
+    "revenue": (
+        "revenue income turnover sale money",
+        "ingreso facturación facturar facturado recaudación venta dinero",
+    ),
     "sale": ("sale sold sell", "venta vendido vender venden vendemos"),
     "price": ("price", "precio tarifa"),
     "cost": ("cost expense", "coste costo gasto costar costaron"),
     "spend": ("spend spent spending expense", "gasto gastar gastan"),
     "profit": ("profit margin benefit gain", "beneficio ganancia margen utilidad"),
-    "salary": ("salary wage pay", "salario sueldo"),
+    "salary": ("salary wage pay paid earn", "salario sueldo cobrar cobran cobra"),
+    "bonus": ("bonus extra", "bonus plus prima gratificación"),
     "amount": ("amount", "importe monto cuantía"),
+    "unit": ("unit", "unitario unitaria"),
     "tax": ("tax vat", "impuesto iva"),
     "discount": ("discount", "descuento rebaja"),
     "debt": ("debt", "deuda"),
@@ -56,8 +61,11 @@ CONCEPTS: dict[str, tuple[str, str]] = {
     "area": ("area surface", "área superficie"),
     "distance": ("distance", "distancia"),
     "temperature": ("temperature temp", "temperatura"),
-    "rain": ("rain precipitation rainfall", "lluvia precipitación"),
-    "wind": ("wind", "viento"),
+    "rain": ("rain precipitation rainfall rained", "lluvia precipitación llover llovió llueve"),
+    "wind": ("wind windy windier windiest", "viento ventoso"),
+    "humidity": ("humidity humid damp", "humedad húmedo"),
+    "sky": ("sky", "cielo"),
+    "station": ("station", "estación"),
     "weather": ("weather climate", "tiempo clima"),
     "power": ("power horsepower", "potencia"),
     "consumption": ("consumption usage", "consumo uso"),
@@ -72,7 +80,16 @@ CONCEPTS: dict[str, tuple[str, str]] = {
     "sex": ("sex gender", "sexo género"),
     "person": ("person people", "persona gente"),
     "customer": ("customer client buyer", "cliente comprador"),
-    "employee": ("employee worker staff", "empleado trabajador"),
+    "employee": ("employee worker staff", "empleado trabajador plantilla"),
+    "job": ("job position post occupation", "puesto cargo empleo oficio"),
+    "experience": ("experience seniority", "experiencia antigüedad"),
+    "satisfaction": (
+        "satisfaction satisfied happy happiness unhappy unhappiest",
+        "satisfacción satisfecho contento",
+    ),
+    "leave": ("leave left quit attrition", "ido irse abandono marchado baja"),
+    "hire": ("hire hired hiring", "contratación contratar contratado"),
+    "remote": ("remote remotely", "remoto teletrabajo"),
     "student": ("student pupil", "estudiante alumno"),
     "patient": ("patient", "paciente"),
     "user": ("user", "usuario"),
@@ -100,6 +117,16 @@ CONCEPTS: dict[str, tuple[str, str]] = {
     "mortality": ("mortality death", "mortalidad muerte fallecimiento"),
     "nationality": ("nationality", "nacionalidad"),
     "education": ("education studies", "educación estudios formación"),
+    "school": ("school", "colegio instituto escuela centro"),
+    "course": ("course", "curso"),
+    "maths": ("maths math mathematics", "mates matemáticas"),
+    "science": ("science", "ciencias"),
+    "study": ("study studied", "estudio estudiar estudian"),
+    "absence": ("absence absent missed", "falta ausencia inasistencia"),
+    "scholarship": ("scholarship grant", "beca becado becario"),
+    "repeat": ("repeat repeater repeating", "repite repetir repetidor repetirá"),
+    "shift": ("shift", "turno"),
+    "return": ("return returned", "devolución devuelto devolver"),
     # things
     "product": ("product item article", "producto artículo"),
     "category": ("category", "categoría"),
@@ -173,8 +200,8 @@ VALUE_CONCEPTS: dict[str, tuple[str, str]] = {
     "night": ("night", "noche"),
     "dawn": ("dawn", "amanecer alba"),
     "dusk": ("dusk", "atardecer anochecer"),
-    "male": ("male man men", "hombre masculino varón macho"),
-    "female": ("female woman women", "mujer femenino hembra"),
+    "male": ("male man men boy", "hombre masculino varón macho chico niño"),
+    "female": ("female woman women girl", "mujer femenino hembra chica niña"),
     "yes": ("yes true", "sí verdadero"),
     "north": ("north", "norte"),
     "south": ("south", "sur"),
@@ -231,6 +258,12 @@ def vocabulary(language: str) -> frozenset[str]:
 def concepts(word_stem: str) -> frozenset[str]:
     """Return what a stem can mean; empty when the table does not have it."""
     return _concepts_by_stem().get(word_stem, frozenset())
+
+
+@cache
+def value_words(concept: str) -> frozenset[str]:
+    """Return the folded words of a concept of cells, unstemmed."""
+    return frozenset(fold(word) for side in VALUE_CONCEPTS[concept] for word in side.split())
 
 
 def value_concepts(word_stem: str) -> frozenset[str]:

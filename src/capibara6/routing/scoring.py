@@ -9,6 +9,7 @@ from capibara6.language.mentions import Mention, find_mentions
 from capibara6.language.words import fold, words
 from capibara6.routing.plain import weigh_plain
 from capibara6.routing.rules import COMPLEX, RULES
+from capibara6.routing.tabular import hinted, weigh_tabular
 
 _TALK = ("code", "conversation")
 _LONG_WORDS = 45
@@ -39,11 +40,12 @@ def read(request: Request) -> Reading:
     }
     if request.files:
         _weigh_data(scores, mentions)
+        weigh_tabular(scores, spoken, text)
     else:
         weigh_plain(scores, spoken, text)
     task = max(TASKS, key=lambda name: scores[name])
     if scores[task] <= 0:
-        task = "profile" if request.files else "conversation"
+        task, scores[task] = hinted(text, mentions) if request.files else ("conversation", 0.0)
     matched = tuple(spoken.get(task, ()))
     confidence = _confidence(scores, task)
     return Reading(task, confidence, scores, matched, mentions, _complexity(text, scores))
@@ -72,6 +74,8 @@ def _weigh_kinds(scores: dict[str, float], named: Sequence[Column]) -> None:
     if numbers >= 2 and not words_kind:
         scores["correlate"] *= 1.2
         scores["group"] *= 0.6
+    if numbers and not words_kind and all(column.kind == "number" for column in named):
+        scores["group"] *= 0.7
     if words_kind and scores["group"]:
         scores["group"] += 1.0
     if named[0].kind in ("text", "boolean") and scores["regression"] >= 2:

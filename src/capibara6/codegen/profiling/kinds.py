@@ -32,7 +32,9 @@ MISSING_AMONG_NUMBERS = frozenset(("none", "ninguno", "ninguna", "unknown", "des
 SHARE_MIN = 0.9
 
 _NUMBER = re.compile(
-    r"[+-]?\s?[$€£¥]?\s?[+-]?(\d{1,3}([.,' ]\d{3})+|\d+)?([.,]\d+)?(e[+-]?\d+)?\s?[%$€£¥]?", re.I
+    r"[+-]?\s?[$€£¥]?\s?[+-]?(?=[.,]?\d)"
+    r"(\d{1,3}([.,' ]\d{3})+|\d+)?([.,]\d+)?(e[+-]?\d+)?\s?[%$€£¥]?",
+    re.I,
 )
 _CODE = re.compile(r"0\d+")  # postal codes and the like keep their zeros
 _TIME = r"([T ,]+\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s?(am|pm|z|[+-]\d{2}:?\d{2})?)?"

@@ -1,9 +1,11 @@
 """What a question says about its data: which file, which columns, which values."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from capibara6.codegen.profiling import Layout, Table, file_layout, sample_table
+from capibara6.codegen.recipes import phrases
 from capibara6.domain.requests import Column, DataFile, Request
 from capibara6.language.cells import ValueMention, find_values
 from capibara6.language.mentions import Mention, find_mentions
@@ -21,7 +23,7 @@ _IDENTIFIERS = frozenset(
 _AVERAGED_WORDS = (
     "age rate percent speed rating score grade temperature price expectancy fertility duration "
     "height weight mortality year latitude longitude position discount size length width depth "
-    "wind"
+    "wind salary humidity satisfaction experience"
 )
 _AVERAGED = frozenset(_AVERAGED_WORDS.split())
 _BY = frozenset(("by", "per", "each", "every", "cada", "por", "segun", "across", "within", "among"))
@@ -53,7 +55,7 @@ class Asked:
     def measures(self) -> list[Column]:
         """Columns of numbers that the question names, in its order."""
         named = (m.best("number") for m in self.mentions if not self._is_category(m))
-        return _unique([column for column in named if column.kind == "number"])
+        return _unique([c for c in named if c.kind == "number" and not is_identifier(c)])
 
     def categories(self) -> list[Column]:
         """Columns of words (or booleans) that the question names, in its order."""
@@ -118,7 +120,7 @@ def read_question(request: Request, language: str) -> Asked | None:
     if not tables:
         return None
     file, layout = max(tables, key=lambda pair: _fit(request.question, pair[0]))
-    mentions = find_mentions(request.question, file.columns)
+    mentions = _without_periods(request.question, find_mentions(request.question, file.columns))
     table = sample_table(file.name, file.content) if file.columns else None
     values = _values(request.question, file, table, mentions)
     rows = len(table.rows) if table else 0
@@ -130,6 +132,18 @@ def _fit(question: str, file: DataFile) -> tuple[bool, int]:
     stem_of_file = fold(file.name.rsplit(".", 1)[0])
     named = stem_of_file in fold(question) or fold(file.name) in fold(question)
     return named, len(find_mentions(question, file.columns))
+
+
+def _without_periods(question: str, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
+    """Drop what only shares a word with a period: "per year" names no years of experience."""
+    periods = phrases.periods(fold(question))
+    return tuple(
+        mention
+        for mention in mentions
+        if mention.columns[0].kind != "number"
+        or is_year(mention.columns[0])
+        or not any(start <= mention.start and mention.end <= end for start, end in periods)
+    )
 
 
 def _values(
@@ -157,7 +171,14 @@ def is_year(column: Column) -> bool:
 
 def is_identifier(column: Column) -> bool:
     """Whether a column numbers its rows rather than measuring something."""
-    return bool(_IDENTIFIERS & set(name_words(column.name)))
+    return bool(_IDENTIFIERS & set(name_words(column.name))) or _counts_up(column)
+
+
+def _counts_up(column: Column) -> bool:
+    """Whether the rows are numbered: 5000, 5001, 5002."""
+    first = [int(e) for e in column.examples if e.isascii() and e.isdigit()]
+    rising = len(first) > 2 and all(b - a == 1 for a, b in itertools.pairwise(first))
+    return rising and column.distinct > CATEGORIES_MAX and not is_year(column)
 
 
 def default_aggregate(column: Column) -> str:

@@ -22,6 +22,12 @@ def names(columns: Sequence[Column]) -> list[str]:
     return [column.name for column in columns]
 
 
+def used_columns(choice: Choice) -> frozenset[str]:
+    """All texts among the parameters, the columns' names among them."""
+    values = choice.parameters.values()
+    return frozenset(str(n) for v in values for n in (v if isinstance(v, list) else [v]))
+
+
 def file_stem(asked: Asked) -> str:
     """Return the file's name without its ending."""
     return asked.file.name.rsplit(".", 1)[0]

@@ -5,11 +5,20 @@ import re
 from capibara6.codegen.recipes.asked import Asked, is_year
 from capibara6.domain.requests import Column
 from capibara6.language.cells import ValueMention
+from capibara6.language.words import fold
 
 Condition = tuple[str, str, object]  # column, sign, value
 
 _CUE_WORDS = "a at de del during durante en es for from in is just of only para solo where with"
 _CUES = frozenset(_CUE_WORDS.split())
+_ONLY = re.compile(r"\b(?:only|just|solo|solamente|unicamente)\b")
+# Between "those who" and a column of yes and no: "of those who work remotely".
+_THOSE = re.compile(
+    r"\b(?:who|that|which|whose|where|only|just|que|quienes|cuyos?|solo|con|with|are|were|is|se|es|son)"
+    r"(?: \w+){0,3}? $"
+)
+_NOT = re.compile(r"\b(?:not|no|never|nunca|without|sin|isn t|aren t)(?: \w+){0,2} $")
+_YES = frozenset(("yes", "y", "true", "t", "si", "s", "verdadero"))
 _NUMBER = r"(-?\d+(?:[.,]\d+)?)"
 _IS = r"(?:is |was |es |sea )?"
 _OVER = r"over|above|(?:greater|more|higher) than|mas de|por encima de"
@@ -44,6 +53,18 @@ def conditions(asked: Asked, skip_columns: frozenset[str] = frozenset()) -> list
     return [condition for condition in found if condition[0] not in skip_columns]
 
 
+def flag_conditions(asked: Asked, used: frozenset[str] = frozenset()) -> list[Condition]:
+    """Columns of yes and no that "those who …" names, unless the recipe uses them itself."""
+    found: list[Condition] = []
+    for mention in asked.mentions:
+        column, before = mention.columns[0], asked.text[: mention.start]
+        if column.kind == "boolean" and column.name not in used and _THOSE.search(before):
+            wanted = not _NOT.search(before)
+            cells = [cell for cell in column.examples if (fold(cell) in _YES) == wanted]
+            found += [(column.name, "=", cell) for cell in cells[:1]]
+    return found
+
+
 def _value_conditions(asked: Asked) -> list[Condition]:
     wanted: dict[str, list[str]] = {}
     for mention in asked.values:
@@ -60,7 +81,7 @@ def _is_condition(asked: Asked, mention: ValueMention) -> bool:
     written = asked.question[mention.start : mention.end]
     if len(mention.value) < 3:
         return written == mention.value and mention.capital
-    return mention.capital or mention.before in _CUES
+    return mention.capital or mention.before in _CUES or bool(_ONLY.search(asked.text))
 
 
 def _number_conditions(asked: Asked) -> list[Condition]:

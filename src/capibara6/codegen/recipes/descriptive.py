@@ -3,8 +3,15 @@
 import re
 
 from capibara6.codegen.recipes import phrases
-from capibara6.codegen.recipes.asked import CATEGORIES_MAX, Asked, default_aggregate, is_year
+from capibara6.codegen.recipes.asked import (
+    CATEGORIES_MAX,
+    Asked,
+    default_aggregate,
+    is_identifier,
+    is_year,
+)
 from capibara6.codegen.recipes.choice import Choice, file_stem, names, needs, word
+from capibara6.codegen.recipes.conditions import flag_conditions
 from capibara6.domain.requests import Column
 
 
@@ -27,6 +34,8 @@ def choose_describe(asked: Asked) -> Choice:
     if statistic is None and measures:
         statistic = phrases.extreme(asked.text)
     if statistic in ("count", "nunique"):
+        flags = {column for column, _, _ in flag_conditions(asked)}
+        categories = [column for column in categories if column.name not in flags]
         things = categories or measures if statistic == "nunique" else categories
         if things:
             return Choice("describe", {"COLUMNS": names(things), "STATISTIC": "nunique"})
@@ -52,7 +61,7 @@ def choose_describe(asked: Asked) -> Choice:
 def choose_group(asked: Asked) -> Choice:
     """Groups, the value in them, how it is aggregated, and how many groups to show."""
     by = [m for m in asked.mentions if asked.after_by(m) or asked.after_which(m)]
-    groups = asked.categories() or [m.columns[0] for m in by if _makes_groups(m.columns[0])]
+    groups = _groups(asked) or [m.columns[0] for m in by if _makes_groups(m.columns[0])]
     measures = [column for column in asked.measures() if column not in groups]
     statistic = phrases.aggregate(asked.text)
     if not groups and (any(m.best("date").kind == "date" for m in by) or _by_time(asked)):
@@ -99,6 +108,7 @@ def choose_correlate(asked: Asked) -> Choice:
 def choose_distribution(asked: Asked) -> Choice:
     """One column: the first that is named."""
     named = [m.best("number", "text") for m in asked.mentions if not asked.after_by(m)]
+    named = [column for column in named if not is_identifier(column)]
     column = next(iter(named or asked.categories()), None) or asked.main_measure()
     if column is None:
         raise needs(asked, "number", "the column to look at", "la columna que mirar")
@@ -172,6 +182,13 @@ def choose_outliers(asked: Asked) -> Choice:
 def _makes_groups(column: Column) -> bool:
     """Years and numbers with few different values group rows; measurements do not."""
     return column.kind == "number" and (is_year(column) or column.distinct <= CATEGORIES_MAX)
+
+
+def _groups(asked: Asked) -> list[Column]:
+    """The categories named, without the label of the rows where they are counted in groups."""
+    found, label = asked.categories(), asked.label_column()
+    others = [column for column in found if column != label]
+    return others if others and phrases.aggregate(asked.text) in (None, "count") else found
 
 
 def _by_time(asked: Asked) -> bool:

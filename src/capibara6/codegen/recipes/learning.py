@@ -101,8 +101,10 @@ def _target(asked: Asked, classes: bool = False) -> tuple[Column | None, list[Co
         return None, []
     kinds = ("text", "boolean") if classes else ("number", "text", "boolean")
     candidates = [mention.best(*kinds) for mention in before]
+    label = asked.label_column()
     target = next(
-        (c for c in candidates if c.kind in kinds and not is_identifier(c)), candidates[0]
+        (c for c in candidates if c.kind in kinds and not is_identifier(c) and c != label),
+        candidates[0],
     )
     features = [mention.columns[0] for mention in after]
     return target, [column for column in features if column.name != target.name]

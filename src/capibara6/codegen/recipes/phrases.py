@@ -17,7 +17,7 @@ _COUNT = rf"(\d{{1,4}}|{'|'.join(_NUMBER_WORDS)})"
 _AGGREGATES = (
     ("nunique", r"\b(different|distinct|unique|distint[oa]s|diferentes|unic[oa]s)\b"),
     ("std", r"\b(standard deviation|std|desviacion (tipica|estandar))\b"),
-    ("median", r"\b(median|mediana)\b"),
+    ("median", r"\b(median|mediana|typical|tipic[oa]|habitual)\b"),
     (
         "mean",
         r"\b(average|mean|avg|media|medio|medios|medias|promedio|promedios|por termino medio)\b",
@@ -32,12 +32,12 @@ _AGGREGATES = (
     ),
 )
 _LOWEST = re.compile(
-    r"\b(lowest|least|fewest|smallest|cheapest|worst|bottom|shortest|slowest|ascending"
+    r"\b(lowest|coldest|youngest|least|fewest|smallest|cheapest|worst|bottom|shortest|slowest|ascending"
     r"|menor|menores|menos|peor|peores|mas bajos?|mas bajas?|mas pequenos?|mas pequenas?"
     r"|mas barat[oa]s?|mas lent[oa]s?|mas cort[oa]s?|ascendente)\b"
 )
 _HIGHEST = re.compile(
-    r"\b(highest|most|largest|biggest|greatest|best|top|richest|longest|fastest"
+    r"\b(highest|hottest|oldest|most|largest|biggest|greatest|best|top|richest|longest|fastest"
     r"|mayor|mayores|mas|mejor|mejores|mas alt[oa]s?|mas grandes?|principales)\b"
 )
 _TOP = (
@@ -119,3 +119,8 @@ def frequency(text: str) -> str | None:
     if match := _HORIZON.search(text):
         text = match[0] + " " + text
     return next((name for name, pattern in _FREQUENCIES if re.search(pattern, text)), None)
+
+
+def periods(text: str) -> list[tuple[int, int]]:
+    """Where periods of time stand, such as "per month"."""
+    return [match.span() for _, pattern in _FREQUENCIES for match in re.finditer(pattern, text)]

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from capibara6.codegen.recipes import wording
 from capibara6.codegen.recipes.asked import Asked, read_question
 from capibara6.codegen.recipes.assembly import assemble
-from capibara6.codegen.recipes.choice import Choice
+from capibara6.codegen.recipes.choice import Choice, used_columns
 from capibara6.codegen.recipes.choices import CHOOSERS, WITHOUT_COLUMNS
-from capibara6.codegen.recipes.conditions import Condition, conditions
+from capibara6.codegen.recipes.conditions import Condition, conditions, flag_conditions
 from capibara6.domain.playbook import Advice
 from capibara6.domain.programs import Failure, Program
 from capibara6.domain.requests import Request, Route
@@ -73,7 +73,8 @@ def choose(request: Request, route: Route) -> tuple[Asked, Choice]:
 
 def filters(asked: Asked, choice: Choice) -> list[Condition]:
     """The conditions of the question on rows, without those that the choice itself makes."""
-    return conditions(asked, frozenset((choice.grouping,) if choice.grouping else ()))
+    found = conditions(asked, frozenset((choice.grouping,) if choice.grouping else ()))
+    return [*found, *flag_conditions(asked, used_columns(choice))]
 
 
 def rows_after(failure: Failure | None, language: str) -> int | None:
