@@ -36,13 +36,15 @@ class ScriptedRouter:
 class ScriptedWriter:
     """Each item of the script is a program's code, an exception, or a list of pieces."""
 
+    at_once = 1
+
     def __init__(self, tier, *script):
         self.tier = tier
         self.script = list(script)
         self.asked = []
         self.advised = []
 
-    async def write(self, request, route, failure=None, advice=()):
+    async def write(self, request, route, failure=None, advice=(), sampling=None):
         self.asked.append(failure)
         self.advised.append(tuple(advice))
         step = self.script.pop(0)

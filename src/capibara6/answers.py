@@ -26,6 +26,12 @@ def answer_of(program: Program, result: ExecutionResult, language: str) -> str:
     return answer
 
 
+def written(program: Program, language: str) -> str:
+    """The answer of a program that shows nothing and yet did what it was asked: itself."""
+    said = say("function_written", language)
+    return f"{said}\n\n```{program.language}\n{program.code.strip()}\n```"
+
+
 def printed(result: ExecutionResult) -> str:
     """What the program printed, or else the text of its main result."""
     return result.stdout.strip() or _main_text(result.results)

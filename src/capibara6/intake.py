@@ -6,16 +6,18 @@ as they are have theirs in `execution.checks`.) The profile of a data file is ha
 
 import math
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from capibara6.config import Settings
 from capibara6.config.sections import TIMEOUT_S_MAX
-from capibara6.domain.requests import DataFile, Request
+from capibara6.domain.programs import Example
+from capibara6.domain.requests import CANDIDATES_MAX, DataFile, Request
 from capibara6.errors import DataFileError, RequestError, TooLargeError, UnknownTemplateError
 
 QUESTION_CHARACTERS_MAX: Final = 20_000
 _FILE_NAME_BYTES_MAX: Final = 255
+EXAMPLES_MAX: Final = 200
 
 Profile = Callable[[str, bytes], DataFile]
 
@@ -34,6 +36,9 @@ def question_request(
     template: str | None = None,
     tier: str | None = None,
     timeout_s: float | None = None,
+    candidates: int | None = None,
+    examples: Sequence[Example] = (),
+    tests: str = "",
 ) -> Request:
     """A request for the pipeline. Reads the files' columns, so it may take a second.
 
@@ -47,8 +52,19 @@ def question_request(
     _check_limits(files, settings, template, timeout_s)
     for name in files:
         _check_file_name(name)
+    _check_search(candidates, examples, tests, settings)
     profiled = tuple(profile(name, content) for name, content in files.items())
-    return Request(new_run_id(), question.strip(), profiled, template, tier, timeout_s)
+    return Request(
+        new_run_id(),
+        question.strip(),
+        profiled,
+        template,
+        tier,
+        timeout_s,
+        candidates,
+        tuple(examples),
+        tests,
+    )
 
 
 def _check_limits(
@@ -64,6 +80,19 @@ def _check_limits(
             f"A timeout of {timeout_s:g} s is out of range: more than 0 and at most "
             f"{TIMEOUT_S_MAX} s (24 hours)."
         )
+
+
+def _check_search(
+    candidates: int | None, examples: Sequence[Example], tests: str, settings: Settings
+) -> None:
+    if candidates is not None and not 1 <= candidates <= CANDIDATES_MAX:
+        raise RequestError(
+            f"{candidates} candidates are out of range: from 1 to {CANDIDATES_MAX} programs."
+        )
+    if len(examples) > EXAMPLES_MAX:
+        raise RequestError(f"{len(examples)} examples are too many: at most {EXAMPLES_MAX}.")
+    if len(tests.encode(errors="replace")) > settings.limits.code_bytes_max:
+        raise TooLargeError("The tests", len(tests), settings.limits.code_bytes_max)
 
 
 def _check_file_name(name: str) -> None:

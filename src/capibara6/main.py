@@ -156,7 +156,8 @@ def _import(names: tuple[str, ...]) -> None:
 async def _join(
     settings: Settings, server: EmbeddedServer | None, models: "Discovery", stack: AsyncExitStack
 ) -> Platform:
-    from capibara6.execution import E2BExecutor
+    from capibara6.contest import Contest
+    from capibara6.execution import E2BArena, E2BExecutor
     from capibara6.inventory import Stock
     from capibara6.monitoring import EventBus, MetricsListener
     from capibara6.repair.informed import InformedDiagnosis
@@ -168,8 +169,10 @@ async def _join(
     store = await Store.open(settings.database, settings.home)
     stack.push_async_callback(store.close)
     await store.say_interrupted(lambda language: say("platform_ended", language))
-    executor = E2BExecutor(settings, _provider_source(settings, server))
+    source = _provider_source(settings, server)
+    executor, arena = E2BExecutor(settings, source), E2BArena(settings, source)
     stack.push_async_callback(executor.close)
+    stack.push_async_callback(arena.close)
     stock = Stock(executor, _roomiest(settings), settings.home / "inventories")
     stack.push_async_callback(stock.close)
     metrics = MetricsListener()
@@ -177,18 +180,21 @@ async def _join(
     tuner = await learners.tuner(settings, store)
     memory, curating = await learners.memory(settings, store, stock, models, stack)
     forbidden = settings.validation.forbidden
+    validator = ProgramValidator(
+        inventory=partial(stock.kept, _INVENTORY_WAIT_S), forbidden=forbidden
+    )
     pipeline = Pipeline(
         router=router,
         writers=_writers(models),
-        validator=ProgramValidator(
-            inventory=partial(stock.kept, _INVENTORY_WAIT_S), forbidden=forbidden
-        ),
+        validator=validator,
         executor=TunedExecutor(executor, tuner),
         diagnose=InformedDiagnosis(stock),
         sinks=[EventBus([*learners.recorders(store, tuner), *listening, *curating, metrics])],
         attempts_max=settings.limits.repair_attempts_max,
         spare_writers=_spare_writers(settings, models),
         memory=memory,
+        contest=Contest(arena, validator),
+        candidates={name: tier.candidates for name, tier in settings.tiers.items()},
     )
     degraded = server.degraded if server else ()
     # Whoever asks for a verdict waits until the packages are known.

@@ -21,6 +21,15 @@ class Trial:
     result: ExecutionResult | None = None
     diagnosis: Diagnosis | None = None
     advice: tuple[Advice, ...] = ()  # bullets of the playbook that the prompt held
+    candidates: tuple[ev.CandidateTried, ...] = ()
+    choice: ev.CandidateChosen | None = None
+
+    def add(self, event: ev.CandidateTried | ev.CandidateChosen) -> None:
+        """Take what a candidate did, or which one was chosen."""
+        if isinstance(event, ev.CandidateTried):
+            self.candidates += (event,)
+        else:
+            self.choice = event
 
 
 @dataclass(slots=True)
@@ -41,6 +50,8 @@ class Outcome:
                 self.route = event.route
             case ev.Recalled():
                 self._trial(event.attempt).advice = event.advice
+            case ev.CandidateTried() | ev.CandidateChosen():
+                self._trial(event.attempt).add(event)
             case ev.ProgramWritten():
                 self._trial(event.attempt).program = event.program
             case ev.Validated():

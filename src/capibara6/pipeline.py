@@ -6,11 +6,13 @@ event reaches the listeners before the caller.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 
 from capibara6 import answers
 from capibara6.audience import Audience, Events
+from capibara6.bout import Bout
+from capibara6.contest import Contest
 from capibara6.domain import events as ev
 from capibara6.domain.executions import (
     ExecutionRequest,
@@ -20,6 +22,7 @@ from capibara6.domain.executions import (
     ResultItem,
     SandboxReady,
 )
+from capibara6.domain.playbook import Advice
 from capibara6.domain.ports import EventSink, Executor, Memory, ProgramWriter, Router, Validator
 from capibara6.domain.programs import Diagnosis, Failure, Finding, Program
 from capibara6.domain.requests import Request, Route
@@ -49,6 +52,8 @@ class Pipeline:
         attempts_max: programs written for one question.
         clock: monotonic seconds.
         memory: gives models advice out of earlier runs; None: they get none.
+        contest: holds contests among candidates; None: every attempt is one program.
+        candidates: programs of a tier to choose among; of those left out, one.
     """
 
     def __init__(
@@ -63,6 +68,8 @@ class Pipeline:
         clock: Clock = time.monotonic,
         spare_writers: Sequence[ProgramWriter] = (),
         memory: Memory | None = None,
+        contest: Contest | None = None,
+        candidates: Mapping[str, int] | None = None,
     ) -> None:
         self._router = router
         self._ladder = Ladder(tuple(writers), tuple(spare_writers))
@@ -73,6 +80,8 @@ class Pipeline:
         self._attempts_max = attempts_max
         self._clock = clock
         self._memory = memory
+        self._contest = contest
+        self._candidates = candidates or {}
 
     def run(self, request: Request) -> Events:
         """Answer a question; `request.files` are profiled.
@@ -103,6 +112,7 @@ class Pipeline:
         while tier:
             progress.attempts += 1
             attempt = Attempt(progress.attempts, tier, request, route, failure)
+            attempt.candidates = self._count(attempt)
             async with aclosing(self._attempt(attempt)) as events:
                 async for event in events:
                     yield event
@@ -129,6 +139,11 @@ class Pipeline:
         advice = await recalled(self._memory, attempt)
         if advice:
             yield ev.Recalled(run_id, attempt.number, advice)
+        if self._contest and attempt.is_contest:
+            async with aclosing(self._contested(self._contest, attempt, advice)) as events:
+                async for event in events:
+                    yield event
+            return
         pieces = writer.write(attempt.request, attempt.route, attempt.previous, advice)
         try:
             async with closed_after(pieces):
@@ -154,6 +169,42 @@ class Pipeline:
                 yield event
                 if isinstance(event, ev.ExecutionFinished):
                     await self._judge(attempt, program, event.result)
+
+    async def _contested(
+        self, contest: Contest, attempt: Attempt, advice: tuple[Advice, ...]
+    ) -> Events:
+        """Let candidates be written and run; the one that is kept is the attempt's program."""
+        bout = Bout(
+            attempt.request, attempt.route, attempt.number, attempt.candidates, attempt.previous
+        )
+        writer = self._ladder.writer(attempt.tier)
+        try:
+            async with aclosing(contest.events(bout, writer, advice)) as events:
+                async for event in events:
+                    yield event
+        except RequestError as refusal:
+            attempt.refused(refusal)
+            return
+        if bout.refusal is not None:
+            attempt.refused(bout.refusal)
+        elif bout.result is None:
+            findings = bout.winner.findings
+            diagnosis = await self._diagnose(bout.program, None, findings, attempt.request)
+            attempt.failed(Failure(bout.program, diagnosis, None, findings))
+        elif bout.result.success and not bout.kept:
+            attempt.failed(Failure(bout.program, bout.unproven(), bout.result))
+        elif bout.kept and answers.is_silent(bout.result):
+            attempt.answer = answers.written(bout.program, attempt.route.language)
+        else:
+            await self._judge(attempt, bout.program, bout.result)
+
+    def _count(self, attempt: Attempt) -> int:
+        """How many programs an attempt chooses among."""
+        if attempt.request.candidates is not None:
+            return attempt.request.candidates
+        if attempt.tier == attempt.route.tier and attempt.route.candidates is not None:
+            return attempt.route.candidates
+        return self._candidates.get(attempt.tier, 1)
 
     async def _execute(self, run_id: str, number: int, execution: ExecutionRequest) -> Events:
         items = self._executor.execute(execution)

@@ -26,6 +26,12 @@ class Attempt:
     diagnosis: Diagnosis | None = None  # set when there is no answer
     failure: Failure | None = None  # None: the writer gave no program
     refusal: ModelError | RequestError | None = None  # what the writer raised instead
+    candidates: int = 1  # programs to choose among
+
+    @property
+    def is_contest(self) -> bool:
+        """Whether candidates are tried, or one against what the user says of the right answer."""
+        return self.candidates > 1 or bool(self.request.examples or self.request.tests.strip())
 
     @property
     def writer_answers(self) -> bool:

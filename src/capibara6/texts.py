@@ -58,6 +58,66 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "Print the answer to the question with print().",
         "es": "Imprime la respuesta a la pregunta con print().",
     },
+    "function_written": {
+        "en": "The program shows nothing of itself; here it is, as it was tried:",
+        "es": "El programa no muestra nada por sí mismo; aquí está, tal como se probó:",
+    },
+    "unproven_cause": {
+        "en": "The program ran, and does not do what was asked of it: {wrong}.",
+        "es": "El programa se ejecutó y no hace lo que se le pide: {wrong}.",
+    },
+    "unproven_hint": {
+        "en": "Mend it so that all examples and tests hold; do not write them into the program.",
+        "es": "Corrígelo para que se cumplan todos los ejemplos y pruebas, sin copiarlos en él.",
+    },
+    # -- candidates --------------------------------------------------------------------------
+    "ground_tests": {
+        "en": "the tests given hold",
+        "es": "se cumplen las pruebas dadas",
+    },
+    "ground_user_examples": {
+        "en": "{held} of {examples} examples given hold, and the tests",
+        "es": "se cumplen {held} de {examples} ejemplos dados, y las pruebas",
+    },
+    "ground_examples": {
+        "en": "{held} of {examples} examples found in the question hold",
+        "es": "se cumplen {held} de {examples} ejemplos hallados en la pregunta",
+    },
+    "ground_agreement": {
+        "en": "its results agree most with the others' ({agreement:.0%})",
+        "es": "sus resultados son los que más coinciden con los demás ({agreement:.0%})",
+    },
+    "ground_cheapest": {
+        "en": "nothing tells them apart; it is the cheapest",
+        "es": "nada los distingue; es el más barato",
+    },
+    "ground_only": {
+        "en": "no other one runs",
+        "es": "ningún otro funciona",
+    },
+    "ground_none": {
+        "en": "none may stand; this is the best of them",
+        "es": "ninguno puede darse por bueno; este es el mejor",
+    },
+    "candidate": {
+        "en": "  {mark} candidate {number}: {what}{examples} ({wall_s:.2f} s, {place})",
+        "es": "  {mark} candidato {number}: {what}{examples} ({wall_s:.2f} s, {place})",
+    },
+    "candidate_examples": {
+        "en": "; {held} of {examples} examples",
+        "es": "; {held} de {examples} ejemplos",
+    },
+    "candidate_fork": {"en": "live fork", "es": "bifurcación viva"},
+    "candidate_fresh": {"en": "fresh sandbox", "es": "entorno nuevo"},
+    "candidate_nowhere": {"en": "not run", "es": "sin ejecutar"},
+    "candidate_kept": {
+        "en": "Candidate {number} of {count} is kept: {reason}",
+        "es": "Queda el candidato {number} de {count}: {reason}",
+    },
+    "candidate_repaired": {
+        "en": "No candidate of {count} may stand; repair starts from {number}: {reason}",
+        "es": "Ningún candidato de {count} sirve; se corrige el {number}: {reason}",
+    },
     "writer_hint": {
         "en": "Another tier is asked, if one is configured.",
         "es": "Se pregunta a otro nivel, si hay uno configurado.",

@@ -2,13 +2,14 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from capibara6.domain.executions import ExecutionRequest
 from capibara6.domain.programs import Example
+from capibara6.domain.requests import CANDIDATES_MAX
 from capibara6.errors import DataFileError
 from capibara6.validation.proving import EXAMPLES_MAX, Claim
 
@@ -96,14 +97,13 @@ class ValidateBody(Body):
         Raises:
             DataFileError: a file is not what it says.
         """
-        examples = tuple(Example(one.call, one.expected) for one in self.examples)
         return Claim(
             self.code,
             self.language,
             self.template,
             self.timeout,
             contents(self.files),
-            examples,
+            examples_of(self.examples),
             self.tests,
             self.run,
         )
@@ -116,14 +116,28 @@ class VerdictBody(Body):
 
 
 class QueryBody(Body):
-    """A question in plain language."""
+    """A question in plain language; with `candidates`, the best of so many programs answers."""
 
     question: str
     files: Files = Field(default_factory=dict)
     template: Annotated[str | None, Field(description="null: the router chooses.")] = None
     tier: Annotated[str | None, Field(description='"recipe" or a tier; null: chosen.')] = None
     timeout: Annotated[float | None, Field(description="Seconds; null: the template's.")] = None
+    candidates: Annotated[
+        int | None,
+        Field(ge=1, le=CANDIDATES_MAX, description="Programs to choose among; null: the tier's."),
+    ] = None
+    examples: Annotated[
+        list[ExampleBody],
+        Field(max_length=EXAMPLES_MAX, description="What the program must give."),
+    ] = []
+    tests: Annotated[str, Field(description="Python that raises where the program is wrong.")] = ""
     stream: Annotated[bool, Field(description="Answer with server-sent events.")] = False
+
+
+def examples_of(found: Sequence[ExampleBody]) -> tuple[Example, ...]:
+    """The examples in the platform's own terms."""
+    return tuple(Example(one.call, one.expected) for one in found)
 
 
 def contents(files: Mapping[str, str | FileBody]) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from capibara6.api.bodies import ExecuteBody, QueryBody, ValidateBody, contents
+from capibara6.api.bodies import ExecuteBody, QueryBody, ValidateBody, contents, examples_of
 from capibara6.api.event_stream import KEEPALIVE_S, EventStream
 from capibara6.api.faults import error_response
 from capibara6.api.following import follow
@@ -81,6 +81,9 @@ async def query(body: QueryBody, request: Request, parts: Parts) -> Response:
         template=body.template,
         tier=body.tier,
         timeout_s=body.timeout,
+        candidates=body.candidates,
+        examples=examples_of(body.examples),
+        tests=body.tests,
     )
     events = parts.pipeline.run(asked)
     if _wants_stream(request, asked=body.stream):

@@ -11,6 +11,7 @@ from capibara6.cli.eval_commands import eval_app
 from capibara6.cli.limit_commands import limits_app
 from capibara6.cli.playbook_commands import playbook_app
 from capibara6.cli.router_commands import router_app
+from capibara6.domain.requests import CANDIDATES_MAX
 
 app = typer.Typer(
     name="capibara6",
@@ -37,6 +38,11 @@ Data = Annotated[
     list[Path] | None, typer.Option("--data", help="Data file; may be given several times.")
 ]
 
+Examples = Annotated[
+    list[str] | None,
+    typer.Option("--example", help="CALL => EXPECTED; may be given several times."),
+]
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -60,13 +66,27 @@ def ask(
     template: Template = None,
     tier: Annotated[str | None, typer.Option(help='"recipe" or a model tier.')] = None,
     timeout: Timeout = None,
+    candidates: Annotated[
+        int | None,
+        typer.Option(min=1, max=CANDIDATES_MAX, help="Programs to choose among; else the tier's."),
+    ] = None,
+    example: Examples = None,
+    tests: Annotated[
+        Path | None, typer.Option(help="Python that raises where the program is wrong.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer a question by writing and running a program."""
+    """Answer a question by writing and running a program, or the best of several."""
     from capibara6.cli import asking
     from capibara6.cli.running import run
 
-    run(lambda: asking.ask(question, data or [], template, tier, timeout, as_json=as_json), as_json)
+    search = asking.Search(candidates, example or [], tests)
+    run(
+        lambda: asking.ask(
+            question, data or [], template, tier, timeout, search=search, as_json=as_json
+        ),
+        as_json,
+    )
 
 
 @app.command()
@@ -97,9 +117,7 @@ def validate(
         str | None, typer.Option(help="Otherwise by the file's ending; python.")
     ] = None,
     data: Data = None,
-    example: Annotated[
-        list[str] | None, typer.Option(help="CALL => EXPECTED; may be given several times.")
-    ] = None,
+    example: Examples = None,
     tests: Annotated[Path | None, typer.Option(help="Python: asserts, test_*, TestCase.")] = None,
     try_it: Annotated[bool, typer.Option("--run", help="Also without examples and tests.")] = False,
     template: Annotated[str, typer.Option(help="Preset of limits.")] = "default",

@@ -22,6 +22,7 @@ ROWS_MAX: Final = 20
 COLUMNS_MAX: Final = 10
 LINES_MAX: Final = 80  # of a program; the run's record holds all of it
 _CELL_CHARACTERS_MAX: Final = 40
+_SHOWN_CHARACTERS_MAX: Final = 100  # of what a candidate said
 _MIB: Final = 1024 * 1024
 _TABLE: Final = "e2b/data"
 _CHARTS: Final = ("image/png", "image/svg+xml", "image/jpeg")
@@ -55,7 +56,7 @@ class Narrator:
 
     def _tell(self, event: ev.Event) -> None:
         match event:
-            case ev.Routed() | ev.Recalled():
+            case ev.Routed() | ev.Recalled() | ev.CandidateTried() | ev.CandidateChosen():
                 self._show_choice(event)
             case ev.ProgramWritten():
                 self._show_program(event.attempt, event.program)
@@ -74,11 +75,15 @@ class Narrator:
             case ev.RunFinished():
                 self._show_answer(event)
 
-    def _show_choice(self, event: ev.Routed | ev.Recalled) -> None:
+    def _show_choice(
+        self, event: ev.Routed | ev.Recalled | ev.CandidateTried | ev.CandidateChosen
+    ) -> None:
         if isinstance(event, ev.Routed):
             self._show_route(event)
-        else:
+        elif isinstance(event, ev.Recalled):
             self._show_advice(event)
+        else:
+            self._show_candidate(event)
 
     def _show_route(self, event: ev.Routed) -> None:
         route = event.route
@@ -93,6 +98,15 @@ class Narrator:
         for advice in event.advice:
             first = advice.text.partition("\n")[0]
             self._line(f"  · {advice.bullet_id[:8]} {visible(first)}", "dim")
+
+    def _show_candidate(self, event: ev.CandidateTried | ev.CandidateChosen) -> None:
+        if isinstance(event, ev.CandidateTried):
+            line = candidate_line(event, self.language)
+            self._line(visible(line), None if event.success else "yellow")
+        else:
+            key = "candidate_kept" if event.kept else "candidate_repaired"
+            fields = {"number": event.candidate, "count": event.count, "reason": event.reason}
+            self._line(visible(say(key, self.language, **fields)), "bold")
 
     def _show_program(self, attempt: int, program: Program) -> None:
         self._heading("program", attempt=attempt, origin=program.origin)
@@ -184,6 +198,26 @@ class Narrator:
         if self._mid_line:
             self._console.print()
             self._mid_line = False
+
+
+def candidate_line(event: ev.CandidateTried, language: str) -> str:
+    """What one candidate did, in one line."""
+    examples, place = "", "candidate_nowhere"
+    if event.examples and event.sandbox_id:
+        counts = {"held": event.examples_held, "examples": event.examples}
+        examples = say("candidate_examples", language, **counts)
+    if event.sandbox_id:
+        place = "candidate_fork" if event.forked else "candidate_fresh"
+    return say(
+        "candidate",
+        language,
+        mark="✓" if event.success else "✗",
+        number=event.candidate,
+        what=" ".join(event.shown.split())[:_SHOWN_CHARACTERS_MAX],
+        examples=examples,
+        wall_s=event.wall_s,
+        place=say(place, language),
+    )
 
 
 def folded(code: str, language: str) -> str:

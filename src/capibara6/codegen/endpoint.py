@@ -5,7 +5,7 @@ writer does so when the first answer is wanted.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -19,6 +19,7 @@ from capibara6.codegen.prompts import Message
 from capibara6.codegen.reply import Reply
 from capibara6.codegen.runaway import is_runaway
 from capibara6.codegen.tiers import ModelTier, is_loopback
+from capibara6.domain.programs import Sampling
 
 _CONNECT_TIMEOUT_S: Final = 10.0
 _AFTER_END_S: Final = 2.0  # for the usage and [DONE] that may follow a finished answer
@@ -63,8 +64,11 @@ class Endpoint:
             "temperature": tier.temperature,
             "stream_options": {"include_usage": True},
         }
+        self._refused: set[str] = set()
 
-    async def stream(self, messages: Sequence[Message], reply: Reply) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Message], reply: Reply, sampling: Sampling | None = None
+    ) -> AsyncGenerator[str, None]:
         """Ask once; yield the answer's text as it comes and keep it, with its usage, in `reply`.
 
         Closing the generator, or cancelling, closes the HTTP stream.
@@ -77,7 +81,7 @@ class Endpoint:
             loop.time() + self._tier.first_token_timeout_s, loop.time() + self._tier.timeout_s
         )
         async with self._client() as client:
-            stream = await self._opened(client, messages, deadlines)
+            stream = await self._opened(client, messages, deadlines, sampling)
             async with aclosing(stream), aclosing(self._chunks(stream, deadlines)) as chunks:
                 try:
                     async for chunk in chunks:
@@ -111,9 +115,10 @@ class Endpoint:
         client: openai.AsyncOpenAI,
         messages: Sequence[Message],
         deadlines: _Deadlines,
+        sampling: Sampling | None,
     ) -> Stream:
         with self._failures_told(deadlines):
-            stream = await self._requested(client, messages, deadlines)
+            stream = await self._requested(client, messages, deadlines, sampling)
         kind = stream.response.headers.get("content-type", "")
         if not kind.startswith(_STREAM_TYPE):
             await stream.close()
@@ -126,28 +131,32 @@ class Endpoint:
         client: openai.AsyncOpenAI,
         messages: Sequence[Message],
         deadlines: _Deadlines,
+        sampling: Sampling | None,
     ) -> Stream:
+        drawn = {"temperature": sampling.temperature, "seed": sampling.seed} if sampling else {}
         while True:
+            options = self._options | {k: v for k, v in drawn.items() if k not in self._refused}
             try:
                 async with asyncio.timeout_at(deadlines.next):
                     stream: Stream = await client.chat.completions.create(
                         model=self._tier.model,
                         messages=cast("list[ChatCompletionMessageParam]", messages),
                         stream=True,
-                        **self._options,
+                        **options,
                     )
                     return stream
             except (openai.BadRequestError, openai.UnprocessableEntityError) as refusal:
-                if not self._adapts_to(refusal):
+                if not self._adapts_to(refusal, options):
                     raise
 
-    def _adapts_to(self, refusal: openai.APIStatusError) -> bool:
+    def _adapts_to(self, refusal: openai.APIStatusError, options: Mapping[str, Any]) -> bool:
         """Drop or rename the option that the endpoint names; whether it names one."""
         words = f"{refusal.param or ''} {message_of(refusal)}"
-        named = next((option for option in self._options if option in words), None)
+        named = next((option for option in options if option in words), None)
         if named is None:
             return False
-        value = self._options.pop(named)
+        self._refused.add(named)
+        value = self._options.pop(named, None)
         if named == "max_tokens" and "max_completion_tokens" in words:
             self._options["max_completion_tokens"] = value  # OpenAI's newer name for it
         return True

@@ -12,9 +12,9 @@ from capibara6.codegen.answer import ExtractedProgram, extract_program, without_
 from capibara6.codegen.attempts import AttemptFailed, Attempts, RetryPolicy
 from capibara6.codegen.prompts import Message, build_messages
 from capibara6.codegen.reply import Reply
-from capibara6.codegen.tiers import ModelTier
+from capibara6.codegen.tiers import ModelTier, is_loopback
 from capibara6.domain.playbook import Advice
-from capibara6.domain.programs import Failure, Program
+from capibara6.domain.programs import Failure, Program, Sampling
 from capibara6.domain.requests import Request, Route
 from capibara6.errors import ModelReplyError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _CHARS_PER_TOKEN: Final = 4  # for an estimate, where the endpoint does not count
 _EXCERPT_CHARS_MAX: Final = 160
+_AT_ONCE_ELSEWHERE: Final = 4
 _AGAIN: Final = {
     "en": "\n\n[The answer broke off; the model is asked again.]\n\n",
     "es": "\n\n[La respuesta se interrumpió; se pregunta de nuevo al modelo.]\n\n",
@@ -61,12 +62,21 @@ class ModelWriter:
         """The tier's name."""
         return self._tier.name
 
+    @property
+    def at_once(self) -> int:
+        """One on this machine, several elsewhere.
+
+        Here answers share the processors, and some servers drop the first for the second.
+        """
+        return 1 if is_loopback(self._tier.base_url) else _AT_ONCE_ELSEWHERE
+
     async def write(
         self,
         request: Request,
         route: Route,
         failure: Failure | None = None,
         advice: Sequence[Advice] = (),
+        sampling: Sampling | None = None,
     ) -> AsyncGenerator[str | Program, None]:
         """Ask the model; yield its answer's text in pieces, and last the Program.
 
@@ -78,6 +88,7 @@ class ModelWriter:
             route: names the language of the question.
             failure: the attempt before, for a repair.
             advice: of the playbook.
+            sampling: of this answer alone; None: as the tier is set.
 
         Raises:
             ModelUnreachableError: nothing answers, in time or at all, or it refuses the key.
@@ -91,7 +102,7 @@ class ModelWriter:
         while True:
             replies.append(Reply())
             try:
-                async with aclosing(endpoint.stream(messages, replies[-1])) as pieces:
+                async with aclosing(endpoint.stream(messages, replies[-1], sampling)) as pieces:
                     async for piece in pieces:
                         yield piece
                 break

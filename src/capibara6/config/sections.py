@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from capibara6.domain.requests import CANDIDATES_MAX
+
 TIMEOUT_S_MAX = 24 * 60 * 60
 
 
@@ -97,6 +99,7 @@ class Tier(Section):
     tokens_max: Annotated[int, Field(ge=1)]  # of one answer
     context_tokens: Annotated[int, Field(ge=256)]
     api_key_variable: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = None
+    candidates: Annotated[int, Field(ge=1, le=CANDIDATES_MAX)] = 1  # programs to choose among
 
     def cost_usd(self, tokens_in: int, tokens_out: int) -> float:
         """Price of one answer."""

@@ -1,12 +1,12 @@
 """What happens during a run, as it happens. Learners, monitoring and the store listen to these.
 
 Order within one run: RunStarted, Routed?, then per attempt Recalled?, ProgramChunk*,
-ProgramWritten?, Validated?, ExecutionStarted?, Output*, ResultShown*, ExecutionRepeated? with more
-of these, ExecutionFinished?, RepairStarted?, and last RunFinished. A program of the user's own is
-neither routed nor validated.
+CandidateTried*, CandidateChosen?, ProgramWritten?, Validated?, ExecutionStarted?, Output*,
+ResultShown*, ExecutionRepeated? with more of these, ExecutionFinished?, RepairStarted?, and last
+RunFinished. A program of the user's own is neither routed nor validated.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from capibara6.domain.executions import ExecutionResult, Grant, OutputChunk, Repeating, ResultItem
 from capibara6.domain.playbook import Advice
@@ -49,6 +49,52 @@ class ProgramChunk(Event):
 
     attempt: int  # from 1
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateTried(Event):
+    """One of several programs was written and tried, or could not be.
+
+    Attributes:
+        candidate: from 1; the first is the one that a single attempt would have been.
+        program: None: the model gave none.
+        success: it ran to its end, and left something.
+        shown: what it printed, shortened; of one that failed, its error.
+        sandbox_id: "" where it never ran.
+        forked: whether in a live fork; otherwise in a fresh sandbox.
+    """
+
+    attempt: int
+    candidate: int
+    program: Program | None
+    success: bool
+    shown: str
+    sandbox_id: str = ""
+    forked: bool = False
+    wall_s: float = 0.0
+    examples_held: int = 0
+    examples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateChosen(Event):
+    """One of the programs is kept, or is the one to repair; what follows is about it alone.
+
+    Attributes:
+        kept: False: none may stand; this one is repaired.
+        ground: "tests" | "examples" | "agreement" | "cheapest" | "only" | "none".
+        reason: the ground, for people.
+        agreement: of each candidate that was tried, by its number: 0 to 1.
+    """
+
+    attempt: int
+    candidate: int
+    count: int  # asked for
+    tried: int
+    kept: bool
+    ground: str
+    reason: str
+    agreement: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

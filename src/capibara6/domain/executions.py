@@ -46,6 +46,21 @@ class Repeating:
 
 
 @dataclass(frozen=True, slots=True)
+class Entrant:
+    """A candidate that ran, in a sandbox of its own that may still live.
+
+    Attributes:
+        result: what it did; without files, which are taken only of the one that is kept.
+        checked: what the cell that examined it printed; untrusted.
+    """
+
+    sandbox_id: str
+    result: "ExecutionResult"
+    checked: str = ""
+    forked: bool = True  # False: in a fresh sandbox, for want of a live fork
+
+
+@dataclass(frozen=True, slots=True)
 class OutputChunk:
     """A piece of output as it happened."""
 

@@ -1,10 +1,12 @@
 """What the pipeline needs from its surroundings. Adapters are chosen in main.py only."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from capibara6.domain.events import Event
 from capibara6.domain.executions import (
+    Entrant,
     ExecutionRequest,
     ExecutionResult,
     OutputChunk,
@@ -13,7 +15,7 @@ from capibara6.domain.executions import (
     SandboxReady,
 )
 from capibara6.domain.playbook import Advice
-from capibara6.domain.programs import Failure, Finding, Program
+from capibara6.domain.programs import Failure, Finding, Program, Sampling
 from capibara6.domain.requests import Request, Route
 
 
@@ -33,16 +35,23 @@ class ProgramWriter(Protocol):
         """The tier's name, as in e2b_config.json; "recipe" for the recipes."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many answers may be asked for at once."""
+        ...
+
     def write(
         self,
         request: Request,
         route: Route,
         failure: Failure | None = None,
         advice: Sequence[Advice] = (),
+        sampling: Sampling | None = None,
     ) -> AsyncIterator[str | Program]:
         """Stream the answer's text in pieces; the last item is the Program.
 
-        `advice` is what the playbook says to the request; recipes need none.
+        `advice` is what the playbook says to the request; recipes need none. `sampling` None: as
+        the tier is set; recipes always write the same.
 
         Raises:
             ModelError: the endpoint failed or its answer holds no program.
@@ -87,6 +96,61 @@ class Executor(Protocol):
         Raises:
             ProviderError: the machinery failed. A failing program is data in the result.
             RequestError: unknown template or language, or something too large.
+        """
+        ...
+
+
+class Ring(Protocol):
+    """Where candidates run side by side, each in a live fork of one sandbox with the data loaded.
+
+    Whatever is neither kept nor dropped is ended with the ring.
+    """
+
+    @property
+    def note(self) -> str:
+        """Why candidates run in fresh sandboxes instead; "" as long as they are live forks."""
+        ...
+
+    async def run(self, program: Program, timeout_s: float, check: str = "") -> Entrant:
+        """Run a program in a sandbox of its own, and then a Python cell that examines it.
+
+        Cancelling ends the sandbox.
+
+        Raises:
+            ProviderError: there was no sandbox. A failing program is data in the entrant.
+        """
+        ...
+
+    async def keep(self, entrant: Entrant) -> ExecutionResult:
+        """Everything that an entrant left, its files too; its sandbox is ended.
+
+        Raises:
+            ProviderError: its sandbox was lost.
+        """
+        ...
+
+    async def drop(self, *sandbox_ids: str) -> None:
+        """End the sandboxes of entrants, all at once."""
+        ...
+
+
+class Arena(Protocol):
+    """Opens rings."""
+
+    def opened(self, request: ExecutionRequest, loading: str) -> AbstractAsyncContextManager[Ring]:
+        """A ring whose sandboxes hold the request's files, and what the cell `loading` loads.
+
+        Raises:
+            ProviderError: the machinery failed.
+            RequestError: as of `Executor.execute`.
+        """
+        ...
+
+    def timeout_s(self, request: ExecutionRequest) -> float:
+        """The time that a program of this request may take.
+
+        Raises:
+            RequestError: as of `Executor.execute`.
         """
         ...
 

@@ -22,6 +22,14 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a model shall draw its answer."""
+
+    temperature: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing wrong with a program, found before it runs."""
 

@@ -1,6 +1,11 @@
 """What a user asks for, and where it was routed."""
 
 from dataclasses import dataclass, field
+from typing import Final
+
+from capibara6.domain.programs import Example
+
+CANDIDATES_MAX: Final = 32  # for one attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,9 @@ class Request:
     template: str | None = None  # None: the router chooses
     tier: str | None = None  # None: the router chooses; "recipe" or a name of e2b_config.json
     timeout_s: float | None = None  # None: the template's
+    candidates: int | None = None  # programs to choose among; None: the tier's, or as learnt
+    examples: tuple[Example, ...] = ()  # what the program must give
+    tests: str = ""  # Python that raises where the program is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +59,4 @@ class Route:
     reasons: tuple[str, ...] = ()
     # Tiers that may follow after a visible error, when the router has learnt which pay; None: any.
     escalation: tuple[str, ...] | None = None
+    candidates: int | None = None  # of the first tier, as learnt; None: as it is set

@@ -90,7 +90,9 @@ def cell(code: str | None, asked: Inquiry, whole_s: float = WHOLE_S) -> str:
         "whole_s": whole_s,
     }
     text = importlib.resources.files(__package__).joinpath("examine.py").read_text("utf-8")
-    return f"TASK = {json.dumps(task)!r}\n{text}"
+    # In names of its own, so that it hides none of the candidate's.
+    names = f"{{'TASK': {json.dumps(task)!r}, 'NAMES': globals()}}"
+    return f"exec(compile({text!r}, '<examination>', 'exec'), {names})"
 
 
 def examined(stdout: str) -> Examined:

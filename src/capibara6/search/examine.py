@@ -1,9 +1,9 @@
 """The cell that finds out what a candidate does; it runs inside a sandbox, standard library only.
 
-`TASK` is put in front of it, a text of JSON: `code` (None: the program has run in this kernel
-already), `examples`, `probes`, `tests`, `check_s`, `whole_s`. It prints one line of JSON a check,
-as each is done, so that what hangs or dies later loses nothing. What is examined runs in the same
-process: the lines say what an honest program does.
+It is given `TASK`, a text of JSON, and `NAMES`, those of the kernel: `code` (None: the program has
+run there already), `examples`, `probes`, `tests`, `check_s`, `whole_s`. It prints one line of JSON
+a check, as each is done, so that what hangs or dies later loses nothing. What is examined runs in
+the same process: the lines say what an honest program does.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ def too_slow(*_):
 
 def examine(task, out):
     until = time.monotonic() + task["whole_s"]
-    names = {"__name__": "__main__"} if task["code"] is not None else globals()
+    names = {"__name__": "__main__"} if task["code"] is not None else NAMES  # noqa: F821 - given
 
     def told(kind, number, **found):
         out.write(MARK + json.dumps({"kind": kind, "number": number, **found}) + "\n")
@@ -118,4 +118,4 @@ def written(value):
     return repr(value)
 
 
-examine(json.loads(TASK), sys.stdout)  # noqa: F821 - put in front
+examine(json.loads(TASK), sys.stdout)  # noqa: F821 - given

@@ -9,7 +9,7 @@ from capibara6.codegen.recipes.choice import Choice, used_columns
 from capibara6.codegen.recipes.choices import CHOOSERS, WITHOUT_COLUMNS
 from capibara6.codegen.recipes.conditions import Condition, conditions, flag_conditions
 from capibara6.domain.playbook import Advice
-from capibara6.domain.programs import Failure, Program
+from capibara6.domain.programs import Failure, Program, Sampling
 from capibara6.domain.requests import Request, Route
 from capibara6.errors import NoRecipeError
 
@@ -28,12 +28,18 @@ class RecipeWriter:
         """The name of the recipes' tier."""
         return TIER
 
+    @property
+    def at_once(self) -> int:
+        """A recipe writes one program, always the same."""
+        return 1
+
     async def write(
         self,
         request: Request,
         route: Route,
         failure: Failure | None = None,
         advice: Sequence[Advice] = (),
+        sampling: Sampling | None = None,
     ) -> AsyncIterator[str | Program]:
         """Yield a sentence that says what will be done, then the program.
 
