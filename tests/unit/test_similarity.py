@@ -42,6 +42,18 @@ def test_other_words_and_the_other_language_find_the_case(
         assert index.closest(query, 1)[0][0] == key, query
 
 
+def test_stories_are_found_by_their_numbers_and_everyday_words() -> None:
+    index: SimilarityIndex[str] = SimilarityIndex()
+    index.put("birds", "A farmer has 12 ducks and sells three of them. How many are left?")
+    index.put("books", "A teacher buys 12 books and gives 5 to a girl. How many are left?")
+    index.put("paint", "Painting a wall takes 3 hours. How long do 12 walls take?")
+    query = "Una granjera tiene doce patos y vende 3. ¿Cuántos le quedan?"
+    assert index.closest(query, 1)[0][0] == "birds"
+    assert index.closest("Una maestra compra doce libros y da cinco a una niña", 1)[0][0] == "books"
+    in_order = "Se tarda 3 horas en algo. ¿Y en 12?"
+    assert index.closest(in_order, 1)[0][0] == "paint"
+
+
 def test_likeness_is_high_for_the_same_and_none_for_nothing(index: SimilarityIndex[str]) -> None:
     text, code = CASES["area"]
     assert index.closest(f"{text}\n{code}", 1)[0][1] > 0.7

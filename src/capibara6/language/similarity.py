@@ -1,25 +1,28 @@
 """Which texts are about the same: an index of short texts and code, in Spanish and English. Pure.
 
 Texts are compared by stems of words, pairs of them, parts of words (which are alike in both
-languages: `correlación`, `correlation`) and concepts (`gráfico`, `plot`), weighed as in BM25 with
-how rare they are in the index (Robertson and Zaragoza, 2009). Nothing is learnt beforehand, so that
-the index can grow and shrink, and no weights have to be loaded.
+languages: `correlación`, `correlation`), concepts (`gráfico`, `plot`) and numbers, in digits or
+words and in their order, weighed as in BM25 with how rare they are in the index (Robertson and
+Zaragoza, 2009). Nothing is learnt beforehand, so that the index can grow and shrink, and no weights
+have to be loaded.
 """
 
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 from capibara6.language.computing import computing_concepts
+from capibara6.language.everyday import everyday_concepts, number_named
 from capibara6.language.synonyms import concepts
 from capibara6.language.words import Word, words
 
 Key = TypeVar("Key", bound=Hashable)
 TEXT_CHARACTERS_MAX: Final = 8_000  # of a longer text, its beginning
 _TERMS_MAX: Final = 80  # of a query: the most telling
-_CONCEPT, _PART, _PAIR = 0.6, 0.5, 0.5  # weights beside that of a word, which is one
+_CONCEPT, _PART, _PAIR = 1.0, 0.5, 0.5  # weights beside that of a word, which is one
+_NUMBER, _NUMBER_PAIR = 1.0, 0.5
 _PART_LETTERS: Final = 4
 _WORD_CHARS_MAX: Final = 60
 _SATURATION, _LENGTH_SHARE = 1.2, 0.75  # BM25's k1 and b
@@ -34,15 +37,17 @@ _STOP: Final = frozenset(_STOP_WORDS.split())
 def terms(text: str) -> dict[str, float]:
     """What a text is compared by, with weights."""
     found: defaultdict[str, float] = defaultdict(float)
-    kept = [word for word in words(text[:TEXT_CHARACTERS_MAX]) if _counts(word)]
+    read = words(text[:TEXT_CHARACTERS_MAX])
+    kept = [word for word in read if _counts(word)]
     for word in kept:
         found[word.stem] += 1
-        meant = computing_concepts(word.stem) | concepts(word.stem)
+        meant = computing_concepts(word.stem) | concepts(word.stem) | everyday_concepts(word.stem)
         for concept in meant:
             found[f"={concept}"] += _CONCEPT / math.sqrt(len(meant))
         _add_parts(found, word.text)
     for first, second in itertools.pairwise(kept):
         found[f"{first.stem} {second.stem}"] += _PAIR
+    _add_numbers(found, read)
     return dict(found)
 
 
@@ -57,6 +62,15 @@ def _add_parts(found: dict[str, float], word: str) -> None:
     count = len(marked) - _PART_LETTERS + 1
     for start in range(count):
         found[f"~{marked[start : start + _PART_LETTERS]}"] += _PART / math.sqrt(count)
+
+
+def _add_numbers(found: dict[str, float], read: Sequence[Word]) -> None:
+    """A reworded question keeps its numbers and mostly their order, whatever its language."""
+    numbers = [number for word in read if (number := number_named(word.text))]
+    for number in numbers:
+        found[f"#{number}"] += _NUMBER
+    for first, second in itertools.pairwise(numbers):
+        found[f"#{first} {second}"] += _NUMBER_PAIR
 
 
 class SimilarityIndex(Generic[Key]):
