@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from capibara6 import learners
 from capibara6.config import Settings, load_settings
-from capibara6.domain.ports import ProgramWriter
+from capibara6.domain.ports import Memory, ProgramWriter
 from capibara6.domain.requests import DataFile
 from capibara6.pipeline import Pipeline
 from capibara6.supervision.server import IDLE_TIMEOUT_S, EmbeddedServer, Notify, unnoticed
@@ -50,6 +50,8 @@ class Platform:
     prover: "Prover"
     metrics: Callable[[], bytes]  # in Prometheus's text format
     degraded: tuple[str, ...] = ()  # what the embedded server's machine does not offer
+    memory: Memory | None = None  # the playbook
+    tiers: tuple["ModelTier", ...] = ()  # models that answer now
 
     def services(self) -> "Services":
         """What the HTTP face needs of it."""
@@ -199,7 +201,17 @@ async def _join(
     degraded = server.degraded if server else ()
     # Whoever asks for a verdict waits until the packages are known.
     prover = Prover(ProgramValidator(inventory=stock.get, forbidden=forbidden), executor)
-    return Platform(settings, store, executor, pipeline, prover, metrics.text, degraded)
+    return Platform(
+        settings,
+        store,
+        executor,
+        pipeline,
+        prover,
+        metrics.text,
+        degraded,
+        memory,
+        tuple(models.usable),
+    )
 
 
 def _roomiest(settings: Settings) -> str:
@@ -231,6 +243,17 @@ async def available_models(settings: Settings) -> "Discovery":
     keys = {name: key.get_secret_value() for name, key in settings.model_keys.items()}
     configured = [_tier(settings, name) for name in settings.tiers]
     return await discover(configured, {**os.environ, **keys})
+
+
+def model_tier(platform: Platform, name: str) -> "ModelTier":
+    """The model of that name: one that answers, else one that is configured.
+
+    Raises:
+        UnknownTierError: there is none.
+        MissingKeyError: its key is not set.
+    """
+    found = next((tier for tier in platform.tiers if tier.name == name), None)
+    return found or _tier(platform.settings, name)
 
 
 def _tier(settings: Settings, name: str) -> "ModelTier":

@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ def sample(
     error: str = "",
     kind: str = "assertion",
     missing: str = "",
+    signals: dict[str, Any] | None = None,
 ) -> ModelSample:
     return ModelSample(
         id="0" * 32,
@@ -43,7 +45,7 @@ def sample(
         error=error,
         traceback="",
         missing=missing,
-        signals={},
+        signals=signals or {},
         prompt_tokens=10,
         completion_tokens=5,
         cost_usd=0.5,
@@ -105,18 +107,25 @@ def test_seconds_do_not_count_a_pause_between_two_calls() -> None:
     assert found.programs_per_s == pytest.approx(1)
 
 
-def test_why_solutions_fail_is_read_from_their_errors() -> None:
+def test_why_solutions_fail_is_read_from_what_they_did() -> None:
+    versions = {"versions": {"numpy": "2.3", "pandas": "3.0"}}
     failed = [
         sample(passed=False, kind="missing_module", missing="nltk.corpus"),
         sample(passed=False, kind="missing_module", missing="nltk"),
-        sample(passed=False, kind="other", error="URLError: <urlopen error [Errno -3] x>"),
+        sample(passed=False, signals=versions | {"outside": True}),
         sample(passed=False, kind="timeout", error="Timeout: …"),
         sample(passed=False, kind="index", error="IndexError: 3"),
+        sample(passed=False, signals=versions),
+        sample(passed=False, kind="attribute_removed", signals=versions | {"package": "pandas"}),
+        sample(passed=False, kind="bad_value", signals=versions | {"package": "numpy"}),
     ]
     found = {reason: len(tasks) for reason, tasks in reasons(failed).items()}
     assert found == {
         "package nltk is not in the template": 2,
         "it needs the network, which sandboxes have not": 1,
         "it did not end in time": 1,
-        "IndexError (index)": 1,
+        "IndexError (index) without any package": 1,
+        "numpy 2.3 or pandas 3.0 gives other values": 1,
+        "removed in pandas 3.0": 1,
+        "numpy 2.3 refuses what older ones take": 1,
     }

@@ -106,6 +106,12 @@ def model(
     reference: Annotated[
         bool, typer.Option("--reference", help="The suite's own solutions too.")
     ] = False,
+    playbook: Annotated[
+        bool, typer.Option("--playbook", help="Once more with the playbook's advice.")
+    ] = False,
+    tokens: Annotated[
+        int | None, typer.Option(min=16, help="Of one answer, at most; otherwise the tier's.")
+    ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Forget what was measured with the same settings.")
     ] = False,
@@ -130,6 +136,8 @@ def model(
         candidates=candidates,
         repairs=repair,
         limit=limit,
+        tokens_max=tokens,
+        playbook=playbook,
         reference=reference,
         again=again,
         timeout_s=timeout,

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +14,11 @@ from capibara6.cli.measuring_progress import following
 from capibara6.cli.opening import opened
 from capibara6.cli.terminal import environment_language, messages, output, print_json, visible
 from capibara6.config import Settings, load_settings
+from capibara6.domain.playbook import Advice
+from capibara6.domain.requests import Request, Route
 from capibara6.errors import CapibaraError, DataFileError, RequestError
 from capibara6.evaluation.curves import Interval
+from capibara6.evaluation.models.author import ModelAuthor
 from capibara6.evaluation.models.examiner import Examiner
 from capibara6.evaluation.models.measuring import (
     REFERENCE,
@@ -27,8 +31,9 @@ from capibara6.evaluation.models.measuring import (
 from capibara6.evaluation.models.reasons import reasons
 from capibara6.evaluation.models.results import Solving, TaskResult
 from capibara6.evaluation.models.scores import ModelScore, as_json, score, share
+from capibara6.evaluation.models.selection import select
 from capibara6.evaluation.models.suites import Suite, read_suite
-from capibara6.main import Platform
+from capibara6.main import Platform, model_tier, profile
 
 TIMEOUT_S: Final = 60.0  # of a program with its tests
 _TASKS_SHOWN_MAX: Final = 8
@@ -43,6 +48,7 @@ class Order:
     candidates: int = 1
     repairs: int = 0
     limit: int | None = None
+    tokens_max: int | None = None
     reference: bool = False
     playbook: bool = False
     again: bool = False
@@ -67,7 +73,7 @@ async def model(order: Order, *, as_json: bool) -> int:
     settings = load_settings()
     suite = (await asyncio.to_thread(read_suite, order.suite)).first(order.limit)
     async with opened(settings, environment_language()) as platform:
-        authors = _authors(order, settings, suite)
+        authors = _authors(order, platform, suite)
         found = [await _measured(order, suite, author, platform) for author in authors]
     if as_json:
         print_json(_document(suite, found))
@@ -77,7 +83,7 @@ async def model(order: Order, *, as_json: bool) -> int:
     return exit_codes.of_error(type(endings[0])) if endings else exit_codes.OK
 
 
-def _authors(order: Order, settings: Settings, suite: Suite) -> list[Author]:
+def _authors(order: Order, platform: Platform, suite: Suite) -> list[Author]:
     """The models by their names, each once.
 
     Raises:
@@ -93,10 +99,19 @@ def _authors(order: Order, settings: Settings, suite: Suite) -> list[Author]:
             remedy = "Give its tasks a canonical_solution or reference."
             raise DataFileError(str(order.suite), "has no solutions of its own", remedy)
         authors.append(Reference())
-    for name in dict.fromkeys(order.names):
-        if name != REFERENCE:
-            settings.tier(name)
-    return authors
+    names = [name for name in dict.fromkeys(order.names) if name != REFERENCE]
+    return [*authors, *(_model_author(name, order, platform) for name in names)]
+
+
+def _model_author(name: str, order: Order, platform: Platform) -> ModelAuthor:
+    tier, memory = model_tier(platform, name), platform.memory
+    if order.tokens_max is not None:
+        tier = replace(tier, tokens_max=min(order.tokens_max, tier.tokens_max))
+
+    async def advise(request: Request, route: Route) -> Sequence[Advice]:
+        return await memory.recall(request, route, name) if memory else ()
+
+    return ModelAuthor(tier, profile, advise)
 
 
 async def _measured(order: Order, suite: Suite, author: Author, platform: Platform) -> Measured:
@@ -107,7 +122,7 @@ async def _measured(order: Order, suite: Suite, author: Author, platform: Platfo
         await platform.store.samples.forget(setup)
     examiner = Examiner(platform.executor, template, order.timeout_s)
     sandboxes = order.sandboxes or os.cpu_count() or 1
-    solving = Solving(order.candidates, order.repairs, order.playbook, lambda _, found: found[0])
+    solving = Solving(order.candidates, order.repairs, order.playbook, select)
     ended: CapibaraError | None = None
     with following(author.tier, len(suite.tasks)) as notify:
         measurement = Measurement(

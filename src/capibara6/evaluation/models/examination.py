@@ -62,8 +62,46 @@ def told(error, stage):
         "value": text[:TEXT_CHARS_MAX],
         "traceback": "".join(shown)[-TEXT_CHARS_MAX:],
         "own": own is not None or syntax,  # raised while the program's own code ran
+        "package": package_of(error),
         "missing": getattr(error, "name", None) if isinstance(error, ImportError) else None,
     }
+
+
+def package_of(error):
+    """The installed package in which an exception was raised, "" for none."""
+    for name, _ in reversed(frames(error)):
+        _, found, inside = name.rpartition("site-packages/")
+        if found:
+            return inside.partition("/")[0].removesuffix(".py")
+    return ""
+
+
+def versions(names):
+    """Of the installed packages that the program has imported, by their names."""
+    modules = {getattr(value, "__module__", None) or getattr(value, "__name__", "")
+               for value in names.values()}  # fmt: skip
+    tops = sorted({str(name).partition(".")[0] for name in modules})
+    found = {top: getattr(sys.modules.get(top), "__version__", None) for top in tops}
+    return {top: version for top, version in found.items() if isinstance(version, str)}
+
+
+class Ways:
+    """Notes whether the program looks for somebody outside."""
+
+    def __init__(self):
+        self.tried = False
+        sys.addaudithook(self.heed)
+
+    def heed(self, event, arguments):
+        if event in {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}:
+            self.note(arguments[0])
+        elif event in {"socket.connect", "socket.sendto"} and isinstance(arguments[1], tuple):
+            self.note(arguments[1][0])
+
+    def note(self, host):
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "")
+        if name and name != "localhost" and not name.startswith(("127.", "::1", "0.0.0.0")):  # noqa: S104
+            self.tried = True
 
 
 def run(source, filename, names):
@@ -102,15 +140,21 @@ def tried(task, names):
 
 
 def examine(task):
-    """Run program and tests; what failed, most telling first, as `told` tells it."""
+    """Run program and tests; what failed, and what explains it."""
+    module = types.ModuleType(NAME)
+    module.__file__ = f"/home/user/{NAME}.py"
+    sys.modules[NAME] = module
+    ways, names = Ways(), vars(module)
+    errors = failures(task, names)
+    return {"errors": errors, "outside": ways.tried, "versions": versions(names) if errors else {}}
+
+
+def failures(task, names):
+    """What failed, most telling first, as `told` tells it."""
     if "matplotlib" in task["code"] or "matplotlib" in task["tests"]:
         import matplotlib
 
         matplotlib.use("agg")  # figures stay until they are looked at, as the tests expect
-    module = types.ModuleType(NAME)
-    module.__file__ = f"/home/user/{NAME}.py"
-    sys.modules[NAME] = module
-    names = vars(module)
     try:
         run(task["code"], PROGRAM, names)
     except BaseException as error:  # noqa: BLE001 - also SystemExit and KeyboardInterrupt

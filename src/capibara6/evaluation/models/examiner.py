@@ -4,7 +4,7 @@ import importlib.resources
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from capibara6.domain.executions import ExecutionError, ExecutionRequest, ExecutionResult
@@ -12,12 +12,20 @@ from capibara6.domain.ports import Executor
 from capibara6.domain.programs import Program
 from capibara6.domain.requests import DataFile, Request
 from capibara6.evaluation.models.printed import says
+from capibara6.evaluation.models.selection import (
+    inquiry_cell,
+    shown,
+    signals_of_function,
+    signals_of_question,
+)
 from capibara6.evaluation.models.suites import SuiteTask
 from capibara6.repair.diagnosis import diagnose_result
 from capibara6.streams import closed_after
 
 _MIME: Final = "application/json"
 _TEXT_CHARS_MAX: Final = 4_000
+_NAME_CHARS_MAX: Final = 80
+_PACKAGES_MAX: Final = 20
 _NO_REPORT: Final = ExecutionError("Exit", "The program ended before its tests did.", "")
 
 
@@ -32,6 +40,7 @@ class Verdict:
         error: the exception, "" when it passed.
         traceback: from the program's own code on; nothing of the tests.
         missing: the package that it could not import.
+        signals: what the search among candidates goes by; nothing of the tests.
     """
 
     passed: bool
@@ -40,6 +49,7 @@ class Verdict:
     error: str = ""
     traceback: str = ""
     missing: str = ""
+    signals: dict[str, Any] = field(default_factory=dict)
     run_s: float = 0.0
     cpu_s: float | None = None
     memory_peak_bytes: int | None = None
@@ -61,8 +71,13 @@ class Examiner:
         source = importlib.resources.files(__package__).joinpath("examination.py")
         self._source = source.read_text(encoding="utf-8")
 
-    async def examine(self, task: SuiteTask, code: str) -> Verdict:
+    async def examine(self, task: SuiteTask, code: str, *, search: bool = False) -> Verdict:
         """Run the program as the task asks; a program that fails is data.
+
+        Args:
+            task: with the tests.
+            code: the program.
+            search: whether to ask of it, before the tests, what a search would ask.
 
         Raises:
             ProviderError: the sandbox could not be had, or was lost.
@@ -73,12 +88,17 @@ class Examiner:
         if task.is_question:
             files = {DataFile(name, b"").path: content for name, content in task.data.items()}
             result = await self._run(code, files)
-            errors = [] if says(_shown(result), task.expected or "") else [_WRONG]
+            errors = [] if says(shown(result), task.expected or "") else [_WRONG]
+            signals = signals_of_question(result)
         else:
             nonce = secrets.token_hex(8)
-            result = await self._run(self._examination(task, code, nonce), {})
-            errors = _report(result, nonce)
+            inquiry = inquiry_cell(task, code) if search else ""
+            result = await self._run(inquiry + self._examination(task, code, nonce), {})
+            report = _report(result, nonce)
+            errors = report["errors"] if report else None
+            signals = _explanations(report) | (signals_of_function(result) if search else {})
         usage = {
+            "signals": signals,
             "run_s": time.monotonic() - began,
             "cpu_s": result.usage.cpu_s,
             "memory_peak_bytes": result.usage.memory_peak_bytes,
@@ -89,8 +109,8 @@ class Examiner:
         given = {"code": code, "tests": task.tests, "entry_point": task.entry_point}
         return (
             f"{self._source}\nimport json\n"
-            f"_errors = examine(json.loads({json.dumps(given)!r}))\n"
-            f'display({{"{_MIME}": {{"nonce": "{nonce}", "errors": _errors}}}}, raw=True)\n'
+            f"_report = examine(json.loads({json.dumps(given)!r}))\n"
+            f'display({{"{_MIME}": {{"nonce": "{nonce}", "report": _report}}}}, raw=True)\n'
         )
 
     async def _run(self, code: str, files: dict[str, bytes]) -> ExecutionResult:
@@ -138,21 +158,29 @@ def _failed(
     return Verdict(False, kind, visible, told, traceback, missing, **usage)
 
 
-def _report(result: ExecutionResult, nonce: str) -> list[dict[str, Any]] | None:
+def _report(result: ExecutionResult, nonce: str) -> dict[str, Any] | None:
     """What the examination displayed, read as untrusted data; None where it displayed nothing."""
     for item in reversed(result.results):
-        shown = item.data.get(_MIME)
-        if isinstance(shown, dict) and shown.get("nonce") == nonce:
-            errors = shown.get("errors")
+        found = item.data.get(_MIME)
+        if isinstance(found, dict) and found.get("nonce") == nonce:
+            report = found.get("report")
+            errors = report.get("errors") if isinstance(report, dict) else None
             if isinstance(errors, list) and all(isinstance(one, dict) for one in errors):
-                return errors
+                return report
     return None
 
 
-def _shown(result: ExecutionResult) -> str:
-    """All that a program said: what it printed and the values it displayed."""
-    texts = (item.data.get("text/plain") for item in result.results)
-    return "\n".join([result.stdout, *(text for text in texts if isinstance(text, str))])
+def _explanations(report: dict[str, Any] | None) -> dict[str, Any]:
+    """What of a report explains its failures: whether it looked outside, and the packages."""
+    if not report or not report["errors"]:
+        return {}
+    versions = report.get("versions")
+    known = list(versions.items())[:_PACKAGES_MAX] if isinstance(versions, dict) else []
+    return {
+        "outside": report.get("outside") is True,
+        "package": _text(report["errors"][0].get("package"))[:_NAME_CHARS_MAX],
+        "versions": {_text(k)[:_NAME_CHARS_MAX]: _text(v)[:_NAME_CHARS_MAX] for k, v in known},
+    }
 
 
 def _text(value: object) -> str:

@@ -23,11 +23,18 @@ PLAIN, PLAYBOOK = "", "playbook"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A model's program for a task; `problem` says why there is none to run."""
+    """A model's program for a task.
+
+    Attributes:
+        problem: why there is none to run.
+        is_passing: whether another time may give another answer: it counts, and is asked again by
+            the next measurement.
+    """
 
     program: Program
     write_s: float = 0.0
     problem: str = ""
+    is_passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +146,12 @@ class Measurement:
             verdict = Verdict(False, "no_program", visible=True, error=written.problem)
         else:
             async with self.sandboxes:
-                verdict = await self.examiner.examine(wanted.task, written.program.code)
+                verdict = await self.examiner.examine(
+                    wanted.task, written.program.code, search=self.author.tier != REFERENCE
+                )
         found = _sample(self, key, wanted, written, verdict)
-        await self.samples.add(found)
+        if not written.is_passing:
+            await self.samples.add(found)
         self.known[key] = found
         self.notify(found, False)
         return found
@@ -212,7 +222,7 @@ def _sample(
         error=verdict.error,
         traceback=verdict.traceback,
         missing=verdict.missing,
-        signals={},
+        signals=verdict.signals,
         prompt_tokens=program.prompt_tokens,
         completion_tokens=program.completion_tokens,
         cost_usd=program.cost_usd,
