@@ -1,6 +1,8 @@
 """Watching one directory, or a whole tree, as a user."""
 
 import asyncio
+import contextlib
+import errno
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -32,11 +34,34 @@ _TYPES = (
     (inotify.MODIFY, "write"),
     (inotify.DELETE | inotify.DELETE_SELF, "remove"),
 )
+_LIMITS = {
+    errno.EMFILE: ("watchers", "max_user_instances"),
+    errno.ENOSPC: ("watched directories", "max_user_watches"),
+}
 _STILL_THERE = ("create", "chmod", "write")
 
 
 def _same(earlier: dict[str, Any], later: dict[str, Any]) -> bool:
     return all(earlier[field] == later[field] for field in ("name", "type"))
+
+
+@contextlib.contextmanager
+def _told_apart(root: str) -> Iterator[None]:
+    """Name the limits of watchers, for which Linux has no errors of their own."""
+    try:
+        yield
+    except OSError as failure:
+        if failure.errno not in _LIMITS:
+            raise
+        what, setting = _LIMITS[failure.errno]
+        text = f"cannot watch '{root}': this sandbox has as many {what} as it may"
+        try:
+            with open(f"/proc/sys/fs/inotify/{setting}") as file:
+                text += f" (fs.inotify.{setting} is {int(file.read())})"
+        except (OSError, ValueError):  # another kernel's /proc
+            text += f" (fs.inotify.{setting})"
+        text += ". Stop some, or end programs that watch files."
+        raise CallError("resource_exhausted", text) from None
 
 
 class Watcher:
@@ -55,7 +80,7 @@ class Watcher:
         self._overflowed = False
         self._changed = asyncio.Event()
         self._directories: dict[int, str] = {}  # by watch; relative to the root
-        with reported(f"cannot watch '{root}'"):
+        with reported(f"cannot watch '{root}'"), _told_apart(root):
             self._inotify = Inotify()
             try:
                 with acting_as(user):

@@ -22,6 +22,7 @@ Standard library only, single-threaded, trusted.
 """
 
 import asyncio
+import contextlib
 import encodings.ascii
 import encodings.idna
 import encodings.latin_1
@@ -183,10 +184,11 @@ class Nursery:
         proc.covers()
         gate, inner_gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with gate, inner_gate:
-            pid, pidfd = linux.clone3(_ALL_NAMESPACES)
-            if pid == 0:
-                gate.close()
-                children.pass_gate(inner_gate, become)
+            with identity.owning_as(uid_base) if self._privileged else contextlib.nullcontext():
+                pid, pidfd = linux.clone3(_ALL_NAMESPACES)
+                if pid == 0:
+                    gate.close()
+                    children.pass_gate(inner_gate, become)
             try:
                 identity.map_child(pid, uid_base if self._privileged else None)
                 self._open_gate(gate, root, pid, volumes)
