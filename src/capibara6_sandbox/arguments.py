@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
+from capibara6_sandbox.host.builds.registries import IMAGE_BYTES_MAX
 from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S
 from capibara6_sandbox.host.stems import default_bytes_max
 from capibara6_sandbox.keys_command import add_keys_command
@@ -163,6 +164,14 @@ def _add_builds(group: _Group) -> None:
         default=[],
         metavar="HOST[:PORT]",
         help="the same, over plain HTTP or with a certificate that nobody vouches for",
+    )
+    group.add_argument(
+        "--image-size",
+        type=_megabytes,
+        default=IMAGE_BYTES_MAX,
+        metavar="MB",
+        help="of an image, all layers together and unpacked; default: "
+        f"{IMAGE_BYTES_MAX >> 20}",
     )
     group.add_argument(
         "--apt-config",

@@ -121,7 +121,9 @@ def _builds(arguments: argparse.Namespace) -> BuildSettings:
         _fail(f"--apt-config: {arguments.apt_config} is no folder")
     return BuildSettings(
         step_timeout_s=arguments.build_step_timeout,
-        registries=RegistrySettings(tuple(arguments.registry), tuple(arguments.insecure_registry)),
+        registries=RegistrySettings(
+            tuple(arguments.registry), tuple(arguments.insecure_registry), arguments.image_size
+        ),
         apt=arguments.apt_config,
     )
 

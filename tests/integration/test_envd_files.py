@@ -63,6 +63,19 @@ def test_a_large_file_survives_both_ways(sandbox, tmp_path, compressed):
     assert b"".join(sandbox.files.read(path, format="stream", gzip=compressed)) == content
 
 
+def test_a_file_of_holes_is_refused_whole_and_sent_in_parts(sandbox, http, tmp_path):
+    target = tmp_path / "holes"
+    with target.open("wb") as file:
+        file.truncate(1 << 42)  # of these a file system on disk takes fewer than memory's
+    with pytest.raises(InvalidArgumentException, match=r"4,398,046,511,104 bytes are more than"):
+        sandbox.files.read(str(target))
+    asked = {"path": str(target)}
+    assert http.get("/files", params=asked, headers={"Range": "bytes=0-"}).status_code == 400
+    part = http.get("/files", params=asked, headers={"Range": "bytes=-5"})
+    assert (part.status_code, part.content) == (206, bytes(5))
+    assert http.head("/files", params=asked).headers["content-length"] == str(1 << 42)
+
+
 def test_many_files_are_written_at_once(sandbox, tmp_path):
     files = [
         WriteEntry(path=str(tmp_path / f"d{i}" / f"fíle {i}.txt"), data=f"content {i}")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from e2b import Sandbox
 
@@ -35,6 +36,34 @@ end = socket.create_connection(("{HOST_NAME}", int(sys.argv[1])), 10)
 while True:
     end.sendall(bytes(65536))
 """
+DRINK = f"""
+import socket, sys, time
+end = socket.create_connection(("{HOST_NAME}", int(sys.argv[1])), 10)
+until, count = time.monotonic() + 4, 0
+while time.monotonic() < until:
+    count += len(end.recv(65536))
+print(count)
+"""
+
+
+class Spring:
+    """A server that sends without end to whoever connects."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self.port = listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._send, args=(client,), daemon=True).start()
+
+    def _send(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            while True:
+                client.sendall(bytes(65536))
 
 
 class Outside:
@@ -69,8 +98,16 @@ def outside() -> Iterator[Outside]:
 
 
 @pytest.fixture
-def server(outside: Outside) -> Iterator[SandboxServer]:
-    options = ["--pool", "0", "--network-host-port", str(outside.port)]
+def spring() -> Iterator[Spring]:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        yield Spring(listener)
+
+
+@pytest.fixture
+def server(outside: Outside, spring: Spring) -> Iterator[SandboxServer]:
+    options = ["--pool", "0"]
+    for port in (outside.port, spring.port):
+        options += ["--network-host-port", str(port)]
     options += ["--network-connections", str(CONNECTIONS)]
     options += ["--network-rate", str(RATE_BYTES_S / 1e6)]
     server = SandboxServer(tuple(options)).start()
@@ -78,8 +115,17 @@ def server(outside: Outside) -> Iterator[SandboxServer]:
     assert server.stop() == 0
 
 
+def logs_of(server: SandboxServer, sandbox_id: str) -> list[dict[str, str]]:
+    url = f"{server.url}/v2/sandboxes/{sandbox_id}/logs"
+    reply = httpx.get(url, headers={"X-API-KEY": server.key})
+    found: list[dict[str, str]] = reply.json()["logs"]
+    return found
+
+
 @pytest.mark.threat("T-LIM-10")
-def test_connections_and_bytes_are_bounded(server: SandboxServer, outside: Outside) -> None:
+def test_connections_and_bytes_are_bounded_and_the_log_says_so(
+    server: SandboxServer, outside: Outside, spring: Spring
+) -> None:
     with Sandbox.create(timeout=120, **server.sdk) as sandbox:
         hoarder = f"python -c {shlex.quote(HOARDER)} {outside.port}"
         assert sandbox.commands.run(hoarder).stdout == f"{CONNECTIONS}\n"
@@ -89,3 +135,14 @@ def test_connections_and_bytes_are_bounded(server: SandboxServer, outside: Outsi
         sandbox.commands.run(flood)
         passed_s = time.monotonic() - began
         assert 0 < sum(outside.received) <= RATE_BYTES_S * (passed_s + 2)  # and what was on its way
+        began = time.monotonic()
+        drunk = sandbox.commands.run(f"python -c {shlex.quote(DRINK)} {spring.port}", timeout=60)
+        passed_s = time.monotonic() - began
+        assert 0 < int(drunk.stdout) <= RATE_BYTES_S * (passed_s + 2)
+        log = sorted(entry["message"] for entry in logs_of(server, sandbox.sandbox_id))
+    reset = f"Network connections reset: more than {CONNECTIONS} open at a time"
+    held = "Network held to 0.2 MB/s, both ways together (the server's --network-rate)"
+    assert [message for message in log if message.startswith("Network")] == [
+        f"{reset} (the server's --network-connections)",
+        held,
+    ]

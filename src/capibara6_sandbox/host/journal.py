@@ -76,6 +76,12 @@ class Journal:
         """Write what happened now."""
         self._add(sandbox_id, Entry(self._now(), level, message, {"logger": "sandbox", **fields}))
 
+    def note_limit(self, sandboxes: Mapping[str, Sandbox], egress_key: int, text: str) -> None:
+        """Write which limit the sandbox with a way out has met."""
+        for sandbox in sandboxes.values():
+            if sandbox.has_machine and sandbox.machine.egress_key == egress_key:
+                self.note(sandbox.id, text, Level.WARN)
+
     def open(self, sandbox_id: str, team: str) -> None:
         """Begin a sandbox's entries; they are for its team."""
         self._teams[sandbox_id] = team

@@ -7,15 +7,12 @@ machine is made of, in `foundry`.
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
-from capibara6_sandbox.errors import (
-    ConflictError,
-    NotFoundError,
-    SandboxServerError,
-)
+from capibara6_sandbox.errors import ConflictError, NotFoundError, SandboxServerError
 from capibara6_sandbox.host.builds.workshop import Workshop
 from capibara6_sandbox.host.deadlines import Deadlines
 from capibara6_sandbox.host.errands import heed
@@ -52,6 +49,7 @@ class Keeper(Roll):
         self._settings = settings
         self.foundry = Foundry(settings.data, settings.network)
         self.journal = Journal()
+        self.foundry.on_network_limit = partial(self.journal.note_limit, self._sandboxes)
         self.past_usage = PastUsage()
         self.keys = KeyRing(settings.data / FOLDER)
         self._deadlines = Deadlines(self._expire)

@@ -7,7 +7,7 @@ its place, and only what was open is lost.
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.secret_store import SecretStore
 from capibara6_sandbox.host.signing import CertificateError, Signed
 from capibara6_sandbox.host.zygotes import ZygoteError
-from capibara6_sandbox.network.dialling import leads_to
+from capibara6_sandbox.network.dialling import Limit, leads_to
 from capibara6_sandbox.network.policy import NOTHING, Policy, parse_networks
 from capibara6_sandbox.network.proxies import EgressProxy
 from capibara6_sandbox.network.reach import Reach
@@ -52,9 +52,15 @@ class Outlets:
     Args:
         settings: how far they reach.
         secrets: what rules refer to.
+        on_limit: is told in words, once, what the sandbox of a key has met.
     """
 
-    def __init__(self, settings: NetworkSettings, secrets: SecretStore) -> None:
+    def __init__(
+        self,
+        settings: NetworkSettings,
+        secrets: SecretStore,
+        on_limit: Callable[[int, str], None] = lambda _key, _text: None,
+    ) -> None:
         self._settings = settings
         self._reach = Reach(settings.mode, parse_networks(settings.opened))
         self._secrets = secrets
@@ -64,6 +70,7 @@ class Outlets:
         self._started_at = 0.0
         self._deaths = 0  # in a row
         self._tasks: set[asyncio.Task[None]] = set()
+        self._on_limit = on_limit
         secrets.on_change = self._renew
 
     async def start(self) -> None:
@@ -148,7 +155,18 @@ class Outlets:
                 self._send_policy(key)
 
     def _hear(self, message: dict[str, Any]) -> None:
-        self._track(self._vouch(message["key"], message["host"]))
+        if message["op"] == "met":
+            self._on_limit(message["key"], self._in_words(Limit(message["limit"])))
+        else:
+            self._track(self._vouch(message["key"], message["host"]))
+
+    def _in_words(self, limit: Limit) -> str:
+        settings = self._settings
+        if limit is Limit.RATE:
+            rate = f"{settings.rate_bytes_s / 1e6:g} MB/s, both ways together"
+            return f"Network held to {rate} (the server's --network-rate)"
+        most = f"more than {settings.connections_max} open at a time"
+        return f"Network connections reset: {most} (the server's --network-connections)"
 
     async def _vouch(self, key: int, host: str) -> None:
         """Answer a wish for a certificate, which a sandbox's program has caused."""

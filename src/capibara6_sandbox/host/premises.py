@@ -6,6 +6,7 @@ processes it forks from, and the process through which sandboxes reach out.
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,7 @@ class Premises:
         self.secrets = SecretStore(data / "secrets")
         self._network = network
         self._outlets: Outlets | None = None
+        self.on_network_limit: Callable[[int, str], None] = lambda _key, _text: None
         self._has_uplinks = False  # whether a sandbox has had a way out
         self._built: dict[str, BuiltEnvironment] = {}
         self._instance: Instance | None = None
@@ -79,7 +81,7 @@ class Premises:
         )
         await self._parents.start()
         if self._network.mode is not Mode.NONE:
-            self._outlets = Outlets(self._network, self.secrets)
+            self._outlets = Outlets(self._network, self.secrets, self.on_network_limit)
             await self._outlets.start()
 
     def _find_cgroups(self, instance: Instance) -> None:

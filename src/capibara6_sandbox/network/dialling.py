@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from capibara6_sandbox.network.proxies import EgressProxy
@@ -19,6 +20,13 @@ from capibara6_sandbox.network.streams import PlainStream, Stream, TlsStream
 
 CONNECT_TIMEOUT_S: Final = 30.0
 CONNECTIONS_MAX: Final = 512  # of a sandbox at a time, unless the server is told otherwise
+
+
+class Limit(StrEnum):
+    """What a sandbox can meet outside."""
+
+    RATE = "rate"  # bytes wait
+    CONNECTIONS = "connections"  # further ones are reset
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ before it reads the first byte from a sandbox. Messages of the server ("op"):
 And to it:
 
     vouch         "key", "host": wants a certificate
+    met           "key", "limit": bytes wait or connections are reset, for the first time
 
 It ends with the server.
 """
@@ -125,7 +126,13 @@ class Egress:
         certificates = Certificates(
             lambda host: self._channel.send({"op": "vouch", "key": key, "host": host})
         )
-        self._outlets[key] = Outlet(tcp, dns, self._around, certificates)
+        self._outlets[key] = Outlet(
+            tcp,
+            dns,
+            self._around,
+            certificates,
+            lambda limit: self._channel.send({"op": "met", "key": key, "limit": limit}),
+        )
 
 
 def _read(fds: Sequence[int]) -> str:

@@ -6,22 +6,16 @@ import errno
 import socket
 import ssl
 import struct
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from capibara6_sandbox.network import dns
 from capibara6_sandbox.network.certificates import Certificates
-from capibara6_sandbox.network.dialling import CONNECT_TIMEOUT_S, Dialler, Surroundings
+from capibara6_sandbox.network.dialling import CONNECT_TIMEOUT_S, Dialler, Limit, Surroundings
 from capibara6_sandbox.network.first_bytes import BYTES_MAX, told_name
 from capibara6_sandbox.network.http_headers import Headers
 from capibara6_sandbox.network.interception import Interception
-from capibara6_sandbox.network.policy import (
-    NAMED_PORTS,
-    NOTHING,
-    Policy,
-    Rules,
-    Verdict,
-)
+from capibara6_sandbox.network.policy import NAMED_PORTS, NOTHING, Policy, Rules, Verdict
 from capibara6_sandbox.network.proxies import EgressProxy
 from capibara6_sandbox.network.reach import HOST_ADDRESS
 from capibara6_sandbox.network.relay import (
@@ -57,6 +51,7 @@ class Outlet:
         queries: socket.socket,
         around: Surroundings,
         certificates: Certificates,
+        tell: Callable[[Limit], None] = lambda _: None,
     ) -> None:
         self.certificates = certificates  # which programs inside believe for hosts with rules
         self._connections = connections
@@ -70,7 +65,9 @@ class Outlet:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
         self._asked = 0
-        self._allowance = Allowance(around.rate_bytes_s)
+        self._allowance = Allowance(around.rate_bytes_s, lambda: self._meet(Limit.RATE))
+        self._tell = tell
+        self._met: set[Limit] = set()
         self._resting: asyncio.TimerHandle | None = None
         loop = asyncio.get_running_loop()
         break_off_at_death(connections)
@@ -119,9 +116,16 @@ class Outlet:
                 return
             if self._open >= self._around.connections_max:
                 reset(accepted)
+                self._meet(Limit.CONNECTIONS)
                 continue
             accepted.setblocking(False)
             self._start(self._serve(accepted))
+
+    def _meet(self, limit: Limit) -> None:
+        """Tell, once, that the sandbox has met a limit: what is slow or reset has a reason."""
+        if limit not in self._met:
+            self._met.add(limit)
+            self._tell(limit)
 
     def _rest(self) -> None:
         loop = asyncio.get_running_loop()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from typing import Final
 
 from capibara6_guest.readiness import readable
@@ -24,10 +25,12 @@ class Allowance:
 
     Args:
         rate_bytes_s: bytes; 0 for no limit.
+        on_hold: called each time that bytes have to wait.
     """
 
-    def __init__(self, rate_bytes_s: float) -> None:
+    def __init__(self, rate_bytes_s: float, on_hold: Callable[[], None] = lambda: None) -> None:
         self._rate = rate_bytes_s
+        self._on_hold = on_hold
         self._paid_until = 0.0
 
     async def spend(self, count: int) -> None:
@@ -37,6 +40,7 @@ class Allowance:
         now = asyncio.get_running_loop().time()
         self._paid_until = max(now, self._paid_until) + count / self._rate
         if self._paid_until > now + _BURST_S:
+            self._on_hold()
             await asyncio.sleep(self._paid_until - now - _BURST_S)
 
 

@@ -5,7 +5,7 @@ import re
 import zlib
 from collections.abc import AsyncIterator
 from email.utils import formatdate
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -25,6 +25,8 @@ from capibara6_sandbox.gateway.envd.sandbox import EnvdSandbox
 from capibara6_sandbox.host.guest_client import GuestLostError
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+# No disk of a sandbox holds so much: beyond are holes, of which a program can make exbibytes at once.
+SENT_BYTES_MAX: Final = 1 << 40
 _SECONDS_MAX = 253_402_300_799
 _GZIP = 16 + zlib.MAX_WBITS
 _GZIP_LEVEL = 1  # the connection is rarely slower than a better compression would be
@@ -74,6 +76,9 @@ class Download:
                 found = _found(await anext(events, None))
                 if self._range and found["start"] >= found["size"]:
                     await _unsatisfiable(found["size"])(scope, receive, send)
+                    return
+                if scope["method"] != "HEAD" and (found["length"] or 0) > SENT_BYTES_MAX:
+                    await self._failed(_too_long(self._path, found["length"]))(scope, receive, send)
                     return
                 started = True
                 await self._start(found, send)
@@ -156,6 +161,14 @@ def _found(event: dict[str, Any] | bytes | None) -> dict[str, Any]:
         if all(isinstance(number, int) for number in numbers) and isinstance(length, int | None):
             return event
     raise GuestLostError("the agent did not say what it reads")
+
+
+def _too_long(path: str, length: int) -> CallError:
+    return CallError(
+        "invalid_argument",
+        f"cannot read '{path}': {length:,} bytes are more than the {SENT_BYTES_MAX:,} that are "
+        "sent at once. Ask for a part of it (Range), or shorten it with `truncate`.",
+    )
 
 
 def _seconds(time_ns: int) -> int:

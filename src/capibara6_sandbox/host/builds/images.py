@@ -126,6 +126,7 @@ class ImageBase:
     async def _add_layer(self, below: tuple[str, ...], archive: Path) -> tuple[str, ...]:
         size = await asyncio.to_thread(os.path.getsize, archive)
         limits = working_limits(self._build, size + size // 4 + 64 * MIB)
+        check_memory(size, limits.disk_bytes, _memory_bytes_free())
         async with self._tools.machine(self._build, IMAGE.name, below, limits) as machine:
             try:
                 await _send(machine.guest, archive)
@@ -153,6 +154,24 @@ class ImageBase:
             layers = await self._tools.save(machine)
         self._keep(key, layers, StepContext())
         return layers
+
+
+def check_memory(size: int, needed: int, free: int) -> None:
+    """Refuse a layer that would take the machine's memory, in which it lies while it is unpacked.
+
+    Raises:
+        BuildError: so it is.
+    """
+    if needed > free:
+        text = f"a layer of the image is {size:,} bytes large, unpacked; it needs {needed:,} bytes "
+        text += f"of memory meanwhile, and {free:,} are free on this machine"
+        raise BuildError(text, BASE_STEP)
+
+
+def _memory_bytes_free() -> int:
+    with open("/proc/meminfo", encoding="ascii") as file:
+        sizes = {name: int(kib) for name, kib, *_ in (line.split() for line in file)}
+    return sizes["MemAvailable:"] * 1024
 
 
 async def _send(guest: GuestClient, archive: Path) -> None:

@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,6 @@ from capibara6_sandbox.host.builds.registries import (
 )
 from capibara6_sandbox.isolation.identity import has_id_ranges
 
-IMAGE_BYTES_MAX: Final = 16 << 30  # of all layers together, uncompressed
 PULL_S_MAX: Final = 1800.0
 LAYERS_MAX: Final = 200
 _CONFIG_BYTES_MAX: Final = 4 << 20
@@ -99,7 +99,7 @@ async def pull(
     options = ["--override-os", "linux", "--override-arch", _architecture()]
     if "CONTAINERS_REGISTRIES_CONF" in os.environ:  # which older ones do not heed by themselves
         options += ["--registries-conf", os.environ["CONTAINERS_REGISTRIES_CONF"]]
-    complaint = await _run([skopeo, *options, *arguments], folder, seen)
+    complaint = await _run([skopeo, *options, *arguments], folder, seen, settings.image_bytes_max)
     if complaint is not None:
         raise ImageRefusedError(_explain(name, complaint, secrets_of(credentials)))
     return await asyncio.to_thread(_read, folder / "image", name)
@@ -116,13 +116,13 @@ def _architecture() -> str:
     return _ARCHITECTURES.get(machine, machine)
 
 
-async def _run(command: list[str], folder: Path, seen: Path) -> str | None:
+async def _run(command: list[str], folder: Path, seen: Path, bytes_max: int) -> str | None:
     """Run skopeo within its bounds; return what it complains of, None if it succeeded."""
     (folder / "tmp").mkdir()
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment |= {"PATH": os.defpath, "HOME": str(seen), "XDG_RUNTIME_DIR": str(seen)}
     environment["TMPDIR"] = str(seen / "tmp")
-    command = ["prlimit", f"--fsize={IMAGE_BYTES_MAX}", "--core=0", *command]
+    command = ["prlimit", f"--fsize={bytes_max}", "--core=0", *command]
     if has_id_ranges():
         await asyncio.to_thread(_give_to_nobody, folder)
         command = ["unshare", "--mount", "sh", "-c", _AS_NOBODY, str(folder), *command]
@@ -136,7 +136,7 @@ async def _run(command: list[str], folder: Path, seen: Path) -> str | None:
     )
     try:
         async with asyncio.timeout(PULL_S_MAX):
-            return await _watch(process, folder)
+            return await _watch(process, folder, bytes_max)
     except TimeoutError:
         return f"it took more than {PULL_S_MAX:.0f} s"
     finally:
@@ -151,20 +151,28 @@ def _give_to_nobody(folder: Path) -> None:
         os.chown(path, _NOBODY, _NOBODY)
 
 
-async def _watch(process: asyncio.subprocess.Process, folder: Path) -> str | None:
+async def _watch(
+    process: asyncio.subprocess.Process, folder: Path, bytes_max: int
+) -> str | None:
     assert process.stderr is not None
     heard = asyncio.create_task(_hear(process.stderr))
     ended = asyncio.create_task(process.wait())
     try:
         while not ended.done():
             await asyncio.wait([ended], timeout=_WATCH_S)
-            if await asyncio.to_thread(_size, folder) > IMAGE_BYTES_MAX:
-                return f"its layers are larger than {IMAGE_BYTES_MAX:,} bytes together"
+            if await asyncio.to_thread(_size, folder) > bytes_max:
+                return _too_large(bytes_max)
         text = await heard
+        if process.returncode == -signal.SIGXFSZ or "file too large" in text:
+            return _too_large(bytes_max)
         return None if process.returncode == 0 else text or f"status {process.returncode}"
     finally:
         heard.cancel()
         ended.cancel()
+
+
+def _too_large(bytes_max: int) -> str:
+    return f"its layers are larger than {bytes_max:,} bytes together, unpacked (--image-size)"
 
 
 async def _hear(stream: asyncio.StreamReader) -> str:
@@ -207,7 +215,7 @@ def _read(image: Path, name: ImageName) -> PulledImage:
         archives = [image / _hex(layer["digest"]) for layer in manifest["layers"]]
         digests = [str(digest) for digest in config["rootfs"]["diff_ids"]]
         made_for = config.get("architecture")
-    except (OSError, ValueError, KeyError, TypeError) as cause:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as cause:
         text = f"failed to inspect image '{name.asked}': {type(cause).__name__}: {cause}"
         raise ImageRefusedError(text[:500]) from None
     if made_for != _architecture():

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 DEFAULT_REGISTRY: Final = "docker.io"
+IMAGE_BYTES_MAX: Final = 16 << 30  # of all layers together, uncompressed, unless told otherwise
 _FORM: Final = re.compile(
     r"(?P<path>(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}(?::[0-9]{1,5})?/)?[a-z0-9][a-z0-9._/-]{0,254})"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?"
@@ -30,6 +31,7 @@ class RegistrySettings:
     insecure: tuple[
         str, ...
     ] = ()  # of these, those that speak plain HTTP or whose name is unproven
+    image_bytes_max: int = IMAGE_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
