@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
 from capibara6_sandbox.host.builds.registries import IMAGE_BYTES_MAX
+from capibara6_sandbox.host.builds.stages import DISK_BYTES
 from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S
 from capibara6_sandbox.host.stems import default_bytes_max
 from capibara6_sandbox.keys_command import add_keys_command
@@ -152,6 +153,14 @@ def _add_builds(group: _Group) -> None:
         help="seconds that one step of a template's build may take",
     )
     group.add_argument(
+        "--build-disk",
+        type=_megabytes,
+        default=DISK_BYTES,
+        metavar="MB",
+        help="what one step may write, which lies in memory until the step's end; default: "
+        f"{DISK_BYTES >> 20}",
+    )
+    group.add_argument(
         "--registry",
         action="append",
         default=[],
@@ -170,8 +179,7 @@ def _add_builds(group: _Group) -> None:
         type=_megabytes,
         default=IMAGE_BYTES_MAX,
         metavar="MB",
-        help="of an image, all layers together and unpacked; default: "
-        f"{IMAGE_BYTES_MAX >> 20}",
+        help=f"of an image, all layers together and unpacked; default: {IMAGE_BYTES_MAX >> 20}",
     )
     group.add_argument(
         "--apt-config",

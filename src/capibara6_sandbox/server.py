@@ -121,6 +121,7 @@ def _builds(arguments: argparse.Namespace) -> BuildSettings:
         _fail(f"--apt-config: {arguments.apt_config} is no folder")
     return BuildSettings(
         step_timeout_s=arguments.build_step_timeout,
+        disk_bytes=arguments.build_disk,
         registries=RegistrySettings(
             tuple(arguments.registry), tuple(arguments.insecure_registry), arguments.image_size
         ),

@@ -85,7 +85,9 @@ def test_a_runtime_that_crashes_is_told(
     for pid in (group / "cgroup.procs").read_text().split():
         os.kill(int(pid), signal.SIGKILL)
     wait_until(lambda: not sandbox.is_running())
-    (ended,) = [line for line in server.log_lines if f"sandbox_id={sandbox.sandbox_id}" in line]
+    named = f"sandbox_id={sandbox.sandbox_id}"
+    wait_until(lambda: any(named in line for line in server.log_lines))
+    (ended,) = [line for line in server.log_lines if named in line]
     assert f"why='{KNOWN[runtime].program} " in ended
 
 

@@ -24,7 +24,8 @@ def private() -> Iterator[Registry]:
 
 @pytest.fixture(scope="module")
 def server(private: Registry) -> Iterator[SandboxServer]:
-    server = SandboxServer(("--insecure-registry", private.address, "--pool", "0")).start()
+    options = ("--insecure-registry", private.address, "--pool", "0", "--image-size", "64")
+    server = SandboxServer(options).start()
     yield server
     assert server.stop() == 0
 
@@ -83,6 +84,29 @@ def test_a_layer_that_grows_without_end_is_stopped_by_its_sandbox(
     write(tmp_path / "damaged", [b"\1" * 10_240])
     with pytest.raises(BuildException, match="failed to unpack a layer of the image"):
         build(server, private.push(tmp_path / "damaged", "damaged:1"), USER, PASSWORD)
+
+
+@pytest.mark.threat("T-IMG-4")
+def test_a_layer_that_unpacks_to_more_than_an_image_may_have_is_not_kept(
+    server: SandboxServer, private: Registry, tmp_path: Path
+) -> None:
+    write(tmp_path / "bomb", [layer([(entry("zeros"), bytes(96 << 20))])])
+    image = private.push(tmp_path / "bomb", "zeros:1")
+    assert sum(file.stat().st_size for file in (tmp_path / "bomb").rglob("*")) < 1 << 20
+    with pytest.raises(BuildException, match=r"larger than 67,108,864 bytes.*--image-size"):
+        build(server, image, USER, PASSWORD)
+    assert server.own_data is not None
+    assert not any((server.own_data / "pulls").iterdir())
+
+
+@pytest.mark.threat("T-IMG-4")
+def test_a_description_without_bottom_is_refused(
+    server: SandboxServer, private: Registry, tmp_path: Path
+) -> None:
+    deep = "[" * 5000 + "]" * 5000
+    write(tmp_path / "deep", [system_layer()], more=f'"deep": {deep}')
+    with pytest.raises(BuildException, match=r"failed to (inspect|pull) image"):
+        build(server, private.push(tmp_path / "deep", "deep:1"), USER, PASSWORD)
 
 
 @pytest.mark.threat("T-IMG-3")

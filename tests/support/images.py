@@ -86,9 +86,13 @@ def _files(names: Sequence[str]) -> list[Path]:
 
 
 def write_image(
-    target: Path, layers: Sequence[bytes], env: Sequence[str] = (), architecture: str = ""
+    target: Path,
+    layers: Sequence[bytes],
+    env: Sequence[str] = (),
+    architecture: str = "",
+    more: str = '"more": ""',
 ) -> None:
-    """Write an OCI layout with one image, tagged `it`."""
+    """Write an OCI layout with one image, tagged `it`; `more` is JSON for its description."""
     (target / "blobs/sha256").mkdir(parents=True)
     (target / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
@@ -98,18 +102,19 @@ def write_image(
         "config": {"Env": list(env)},
         "rootfs": {"type": "layers", "diff_ids": [_digest(data) for data in layers]},
     }
+    described = f"{json.dumps(config)[:-1]}, {more}}}"
     kind = "application/vnd.oci.image"
     manifest = {
         "schemaVersion": 2,
         "mediaType": f"{kind}.manifest.v1+json",
-        "config": _blob(target, json.dumps(config).encode(), f"{kind}.config.v1+json"),
+        "config": _blob(target, described.encode(), f"{kind}.config.v1+json"),
         "layers": [
             _blob(target, gzip.compress(data, 1), f"{kind}.layer.v1.tar+gzip") for data in layers
         ],
     }
-    described = _blob(target, json.dumps(manifest).encode(), f"{kind}.manifest.v1+json")
-    described["annotations"] = {"org.opencontainers.image.ref.name": "it"}
-    (target / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [described]}))
+    listed = _blob(target, json.dumps(manifest).encode(), f"{kind}.manifest.v1+json")
+    listed["annotations"] = {"org.opencontainers.image.ref.name": "it"}
+    (target / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [listed]}))
 
 
 def _digest(data: bytes) -> str:

@@ -25,7 +25,7 @@ from capibara6_sandbox.gateway.envd.sandbox import EnvdSandbox
 from capibara6_sandbox.host.guest_client import GuestLostError
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-# No disk of a sandbox holds so much: beyond are holes, of which a program can make exbibytes at once.
+# No disk of a sandbox holds so much: beyond are holes, of which programs can make exbibytes.
 SENT_BYTES_MAX: Final = 1 << 40
 _SECONDS_MAX = 253_402_300_799
 _GZIP = 16 + zlib.MAX_WBITS

@@ -18,6 +18,8 @@ from capibara6_sandbox.host.guest_client import GuestClient, GuestLostError
 from capibara6_sandbox.host.programs import Program, ProgramFailedError, run
 
 _CHUNK_BYTES: Final = 1 << 20
+_SPARE: Final = 64  # KiB or inodes: with fewer, a disk is full
+_RECORDS: Final = 8192  # of 10 KiB, after which tar looks whether it is
 _WILD: Final = re.compile(r"[*?\[{]")
 
 # Where a server has a single id, all files are its user's: an owner is looked up, and no more.
@@ -28,8 +30,20 @@ own() {{
     getent passwd "${{owner%%:*}}" > /dev/null || {{ echo "invalid user: $owner" >&2; return 1; }}
 }}
 scratch={scratch} source={source} target={target} owner={owner} mode={mode} workdir={workdir}
+# A bomb is unpacked to its last byte, though nothing of it can be kept: tar goes on after an error.
+guard='for kind in -Pk -Pi; do
+    set -- $(df $kind /tmp 2>/dev/null | tail -n 1)
+    case "$4" in ""|*[!0-9]*) continue ;; esac
+    [ "$4" -ge {spare} ] || kill "$PPID"
+done'
+stop() {{  # tar tells how much it wrote, and not why no more
+    set -- $(df -Pk /tmp 2>/dev/null | tail -n 1)
+    [ "${{4:-{spare}}}" -ge {spare} ] || echo "No space left on device: $2 KiB are used" >&2
+    exit 1
+}}
 trap 'rm -rf "$scratch" "$scratch.tar"' EXIT
-mkdir -p "$scratch" && tar -xf "$scratch.tar" -C "$scratch" --no-same-owner || exit 1
+mkdir -p "$scratch" && tar -xf "$scratch.tar" -C "$scratch" --no-same-owner \
+    --checkpoint={records} --checkpoint-action="exec=$guard" || stop
 [ -n "$workdir" ] || workdir=$(getent passwd {user} | cut -d: -f6)
 cd "$workdir" || exit 1
 case "$target" in /*) ;; *) target="$PWD/$target" ;; esac
@@ -42,8 +56,9 @@ if [ -d "$entry" ] && [ ! -L "$entry" ]; then
     own -R "$entry" || exit 1
     [ -z "$mode" ] || chmod -R "$mode" "$entry" || exit 1
     mkdir -p "$target" || exit 1
-    (cd "$entry" && tar -cf - .) |
-        tar -xpf - -C "$target" --keep-directory-symlink --no-overwrite-dir || exit 1
+    (cd "$entry" && tar -cSf - .) |
+        tar -xpf - -C "$target" --keep-directory-symlink --no-overwrite-dir \
+            --checkpoint={records} --checkpoint-action="exec=$guard" || stop
     chmod -R u+rwx "$entry"
 else
     own -h "$entry" || exit 1
@@ -99,7 +114,8 @@ def _script(scratch: str, args: list[str], context: StepContext) -> str:
         "workdir": context.workdir,
         "user": context.user,
     }
-    return _SCRIPT.format(**{name: shlex.quote(word) for name, word in words.items()})
+    quoted = {name: shlex.quote(word) for name, word in words.items()}
+    return _SCRIPT.format(**quoted, spare=_SPARE, records=_RECORDS)
 
 
 def _fixed_part(source: str) -> str:

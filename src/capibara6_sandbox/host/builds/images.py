@@ -141,7 +141,7 @@ class ImageBase:
         if made is not None:
             return made.layers
         self._say("[base] Provisioning sandbox template")
-        limits = working_limits(self._build)
+        limits = working_limits(self._build, self._tools.disk_bytes)
         async with self._tools.machine(self._build, IMAGE.name, below, limits) as machine:
             script = _PROVISION.format(dns=DNS_ADDRESS)
             program = Program(script, "root", "/", {}, _PROVISION_S_MAX, interpreter="/bin/sh")

@@ -131,7 +131,10 @@ class Making:
     async def _carry_out(self, stage: Stage, step: Step) -> StepContext:
         if self._machine is None:
             self._machine = await self._tools.open(
-                self._build, stage.environment, stage.layers, working_limits(self._build)
+                self._build,
+                stage.environment,
+                stage.layers,
+                working_limits(self._build, self._tools.disk_bytes),
             )
         timeout_s = self._tools.step_timeout_s
         team = self._tools.library.team_of(self._build.template_id) or TEAM_DEFAULT

@@ -151,9 +151,7 @@ def _give_to_nobody(folder: Path) -> None:
         os.chown(path, _NOBODY, _NOBODY)
 
 
-async def _watch(
-    process: asyncio.subprocess.Process, folder: Path, bytes_max: int
-) -> str | None:
+async def _watch(process: asyncio.subprocess.Process, folder: Path, bytes_max: int) -> str | None:
     assert process.stderr is not None
     heard = asyncio.create_task(_hear(process.stderr))
     ended = asyncio.create_task(process.wait())

@@ -25,7 +25,7 @@ from capibara6_sandbox.templates.catalog import Template
 BASE_STEP: Final = "base"
 SYSTEM_SPACE: Final = "system"  # the folder of layers that hold this host's system
 
-_DISK_BYTES: Final = 4096 * MIB  # that a step may write; it lies in memory while the step runs
+DISK_BYTES: Final = 4096 * MIB  # that a step may write; it lies in memory while the step runs
 _INODES: Final = 1 << 20
 _PROCESSES: Final = 1024
 
@@ -61,6 +61,7 @@ class Tools:
     registries: RegistrySettings
     apt: Path | None  # what becomes /etc/apt; None takes the host's sources
     step_timeout_s: float
+    disk_bytes: int  # that a step may write
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one system layer is made at a time
 
     def cached(self, key: str, build: Build) -> CachedStep | None:
@@ -154,7 +155,7 @@ class Tools:
         return saved
 
 
-def working_limits(build: Build, disk_bytes: int = _DISK_BYTES) -> Limits:
+def working_limits(build: Build, disk_bytes: int) -> Limits:
     """Return what a machine for a step may use, besides the disk that lies in its memory."""
     memory = max(build.memory_mb, 512) * MIB + disk_bytes
     return Limits(memory, max(1, build.cpu_count), _PROCESSES, disk_bytes, _INODES)

@@ -22,7 +22,7 @@ from capibara6_sandbox.host.builds.names import DEFAULT_TAG, parse_name
 from capibara6_sandbox.host.builds.orders import Orders
 from capibara6_sandbox.host.builds.recipe import Recipe
 from capibara6_sandbox.host.builds.registries import RegistrySettings
-from capibara6_sandbox.host.builds.stages import BuildError, Tools
+from capibara6_sandbox.host.builds.stages import DISK_BYTES, BuildError, Tools
 from capibara6_sandbox.host.builds.uploads import Uploads
 from capibara6_sandbox.host.foundry import Foundry
 from capibara6_sandbox.host.key_records import TEAM_DEFAULT
@@ -46,6 +46,7 @@ class BuildSettings:
     """What a server is told about builds."""
 
     step_timeout_s: float = STEP_TIMEOUT_S
+    disk_bytes: int = DISK_BYTES  # that a step may write
     registries: RegistrySettings = field(default_factory=RegistrySettings)
     apt: Path | None = None  # what becomes /etc/apt in builds; None takes the host's sources
 
@@ -92,6 +93,7 @@ class Workshop(Orders):
             self._settings.registries,
             self._settings.apt,
             self._settings.step_timeout_s,
+            self._settings.disk_bytes,
         )
         await self._collect()
 
