@@ -37,6 +37,7 @@ class Installation:
 
     home: Path
     config: dict[str, Any] = field(default_factory=lambda: dict(NO_MODELS))
+    pid: int = 0  # of what serves
 
     def __post_init__(self) -> None:
         templates = shared_home() / "templates"
@@ -93,6 +94,7 @@ class Installation:
     def serving(self, *options: str) -> Iterator[str]:
         """`capibara6 serve` on a free port; yields its URL."""
         process = self.start("serve", "--port", "0", *options)
+        self.pid = process.pid
         assert process.stderr is not None
         said: list[str] = []
         try:

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
@@ -33,6 +33,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+# Longer than clients keep theirs (E2B's: 300), so that none sends a request while we close: such a
+# request is lost. Whoever holds many idle ones has them closed when others need the places.
+IDLE_S: Final = 330
+
+
 @contextlib.asynccontextmanager
 async def serving(
     app: Any, listener: socket.socket, bounds: Bounds, certificate: Certificate | None = None
@@ -54,7 +59,7 @@ async def serving(
         log_config=None,
         access_log=False,
         lifespan="off",
-        timeout_keep_alive=75,
+        timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=2,
         server_header=False,
         ws="none",  # upgrades are for previews, which pass them on
