@@ -26,6 +26,7 @@ async def router(
 ) -> tuple[Router, list[EventSink]]:
     """The router, and what it learns by; by rules alone where that is switched off."""
     from capibara6.routing import Learner, LearningRouter, OutcomeListener, RuleRouter
+    from capibara6.routing.prior import prior
 
     if settings.router.learning == "off":
         return RuleRouter(), []
@@ -33,8 +34,10 @@ async def router(
         tier.name: tier.usd_per_million_tokens_in + tier.usd_per_million_tokens_out
         for tier in models.usable
     }
-    learner = Learner(store.outcomes, prices)
+    tiers = {tier.name: tier.model for tier in models.usable}
     try:
+        measured = prior(await store.samples.measured(list(tiers)), tiers)
+        learner = Learner(store.outcomes, prices, measured)
         await learner.refresh()
     except Exception:
         # Broken statistics must not keep the platform from starting.

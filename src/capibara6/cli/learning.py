@@ -19,6 +19,7 @@ from capibara6.evaluation.outcomes import parse_outcomes
 from capibara6.evaluation.records import LineError, read_lines
 from capibara6.routing.features import shortened
 from capibara6.routing.learner import Learner
+from capibara6.routing.prior import prior
 from capibara6.routing.scoring import read
 from capibara6.store import Store, TierOutcome
 from capibara6.store.tier_outcomes import KEPT_MAX
@@ -88,7 +89,9 @@ def _summary(settings: Settings, found: list[TierOutcome]) -> dict[str, dict[str
 async def _add_beliefs(
     tiers: dict[str, dict[str, Any]], settings: Settings, store: Store, question: str
 ) -> None:
-    learner = Learner(store.outcomes, settings.prices)
+    models = {name: tier.model for name, tier in settings.tiers.items()}
+    measured = prior(await store.samples.measured(list(models)), models)
+    learner = Learner(store.outcomes, settings.prices, measured)
     await learner.refresh()
     task = read(Request("0" * 32, question)).task
     for tier, belief in learner.beliefs(question, task, list(settings.tiers)).items():

@@ -73,12 +73,18 @@ class Bandit:
 
     Args:
         prices: of the tiers, in any unit; equal or zero prices say nothing.
+        measured: success of tiers, 0 to 1, as it was measured before any outcome; it goes before
+            what a price says.
     """
 
-    def __init__(self, prices: Mapping[str, float]) -> None:
+    def __init__(
+        self, prices: Mapping[str, float], measured: Mapping[str, float] | None = None
+    ) -> None:
         self._shared = [0.0] * SIZE
         self._shared_variances = [_SHARED_VARIANCE] * SIZE
-        self._tiers = {tier: _new_tier(level) for tier, level in _levels(prices).items()}
+        levels = _levels(prices)
+        known = {tier: share - _MIDDLE for tier, share in (measured or {}).items()}
+        self._tiers = {tier: _new_tier(known.get(tier, level)) for tier, level in levels.items()}
 
     def belief(self, seen: Perception, tier: str) -> Belief:
         """What is believed of one tier's success."""

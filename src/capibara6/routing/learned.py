@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 # success, and it fades with the square.
 RULES_OUTCOMES: Final = 10
 _TRIALS_FROM_OUTCOMES: Final = 20
+MEASURED_OUTCOMES: Final = 10  # so many is a measurement of the tiers worth against the rules
 
 
 class LearningRouter:
@@ -64,13 +65,13 @@ class LearningRouter:
     def _learned(self, request: Request, route: Route, models: list[str]) -> Route:
         beliefs = self._learner.beliefs(request.question, route.task, models)
         outcomes = sum(belief.outcomes for belief in beliefs.values())
-        if not outcomes:
+        if not outcomes and not self._learner.has_measured(models):
             return route
         trial = self._learner.untried(models) if outcomes >= _TRIALS_FROM_OUTCOMES else None
         start = trial or self._start(request, route, models, beliefs)
         means = {tier: belief.mean for tier, belief in beliefs.items()}
         further = escalation(means, self._costs, models, start, self._quality)
-        why = "learned_trial" if trial else "learned"
+        why = "learned_trial" if trial else "learned" if outcomes else "learned_measured"
         told = reason(why, route.language, tier=start, outcomes=outcomes, beliefs=_told(beliefs))
         reasons = (*route.reasons[:-1], told) if start != route.tier else (*route.reasons, told)
         return replace(route, tier=start, reasons=reasons, escalation=further)
@@ -82,6 +83,7 @@ class LearningRouter:
         drawn = {tier: draw(belief, source) for tier, belief in beliefs.items()}
         worth = worths(drawn, self._costs, models, self._quality)
         outcomes = sum(belief.outcomes for belief in beliefs.values())
+        outcomes += MEASURED_OUTCOMES if self._learner.has_measured(models) else 0
         worth[route.tier] += (RULES_OUTCOMES / (RULES_OUTCOMES + outcomes)) ** 2
         return max(models, key=lambda tier: worth[tier])
 

@@ -21,20 +21,27 @@ class Learner:
     Args:
         outcomes: where they are stored.
         prices: of the model tiers; outcomes of others are passed over.
+        measured: what tiers achieved on a suite (`prior`), before any outcome.
     """
 
-    def __init__(self, outcomes: TierOutcomes, prices: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        outcomes: TierOutcomes,
+        prices: Mapping[str, float],
+        measured: Mapping[str, float] | None = None,
+    ) -> None:
         self._outcomes = outcomes
         self._prices = prices
+        self._measured = measured or {}
         self._tiers = frozenset(prices)
-        self._bandit = Bandit(prices)
+        self._bandit = Bandit(prices, self._measured)
         self._seq = 0
 
     async def refresh(self) -> None:
         """Learn from what was stored since; start anew when all that was learnt from is gone."""
         oldest = await self._outcomes.oldest()
         if self._seq and (oldest is None or oldest > self._seq):
-            self._bandit, self._seq = Bandit(self._prices), 0
+            self._bandit, self._seq = Bandit(self._prices, self._measured), 0
         found = await self._outcomes.after(self._seq, LEARNT_FROM_MAX)
         if not found:
             return
@@ -50,6 +57,10 @@ class Learner:
         for outcome in outcomes:
             seen = perceive(outcome.question, outcome.task)
             self._bandit.learn(seen, outcome.tier, outcome.success)
+
+    def has_measured(self, tiers: Sequence[str]) -> bool:
+        """Whether two of these tiers at least were measured, so that they can be compared."""
+        return len(self._measured.keys() & set(tiers)) > 1
 
     def knows(self, tiers: Sequence[str]) -> bool:
         """Whether all of these tiers are among those it was made for."""

@@ -14,6 +14,7 @@ _ENGLISH: Final = {
     "recipe_table": "tier {tier}: a clear {task} question about the table",
     "complexity": "tier {tier}: complexity {complexity} of 2",
     "learned": "tier {tier}: expected success by {outcomes} outcomes here: {beliefs}",
+    "learned_measured": "tier {tier}: expected success as it was measured on a suite: {beliefs}",
     "learned_trial": "tier {tier}: tried now and then, to know it; expected success: {beliefs}",
     "learner_failed": "by rules alone: what was learnt cannot be used, and the log says why",
 }
@@ -29,6 +30,7 @@ _SPANISH: Final = {
     "recipe_table": "nivel {tier}: una pregunta clara de {task} sobre la tabla",
     "complexity": "nivel {tier}: complejidad {complexity} de 2",
     "learned": "nivel {tier}: éxito esperado según {outcomes} resultados aquí: {beliefs}",
+    "learned_measured": "nivel {tier}: éxito esperado según lo medido con tareas: {beliefs}",
     "learned_trial": "nivel {tier}: a prueba, para conocerlo; éxito esperado: {beliefs}",
     "learner_failed": "solo por reglas: lo aprendido no se puede usar, y el registro dice por qué",
 }

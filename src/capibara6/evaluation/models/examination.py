@@ -80,7 +80,7 @@ def versions(names):
     """Of the installed packages that the program has imported, by their names."""
     modules = {getattr(value, "__module__", None) or getattr(value, "__name__", "")
                for value in names.values()}  # fmt: skip
-    tops = sorted({str(name).partition(".")[0] for name in modules})
+    tops = sorted({str(name).partition(".")[0] for name in modules} - sys.stdlib_module_names)
     found = {top: getattr(sys.modules.get(top), "__version__", None) for top in tops}
     return {top: version for top, version in found.items() if isinstance(version, str)}
 
