@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from capibara6.codegen.tiers import ModelTier
 from capibara6.config import load_settings
 from capibara6.domain.requests import DataFile
-from capibara6.errors import ModelUnreachableError
+from capibara6.errors import ConfigurationError, ModelUnreachableError
 from capibara6.evaluation.models.author import ModelAuthor
 from capibara6.evaluation.models.examiner import Examiner, Verdict
 from capibara6.evaluation.models.measuring import Measurement, Reference, measure, setup_of
@@ -20,7 +21,7 @@ from capibara6.evaluation.models.scores import as_json, score
 from capibara6.evaluation.models.selection import select
 from capibara6.evaluation.models.suites import Suite, SuiteTask
 from capibara6.execution import E2BExecutor, Provider
-from capibara6.store import ModelSample, Store
+from capibara6.store import ModelSample, Store, database
 from scripted_model import Reply, ScriptedModel
 from support.sandbox_server import START_TIMEOUT_S, SandboxServer
 
@@ -197,3 +198,19 @@ async def test_candidates_that_all_hang_are_failures_that_show(
         solving = await Run(examiner, store, model.base_url)(1, candidates=2)
     (result,) = solving.results.values()
     assert [(one.kind, one.visible) for one in result.candidates] == [("timeout", True)] * 2
+
+
+async def test_a_locked_database_ends_it_with_a_reason(
+    examiner: Examiner, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    other = await Store.open(f"sqlite:///{tmp_path}/db", tmp_path)
+    async with ScriptedModel([RIGHT]) as model:
+        run = Run(examiner, other, model.base_url)
+        with contextlib.closing(sqlite3.connect(tmp_path / "db", isolation_level=None)) as lock:
+            lock.execute("BEGIN IMMEDIATE")
+            with pytest.raises(ConfigurationError, match="locked"):
+                await run(1)
+        solving = await run(1)
+    await other.close()
+    assert [result.kept.passed for result in solving.results.values()] == [True]

@@ -3,9 +3,11 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+from capibara6.evaluation.models.plot import svg
 from capibara6.evaluation.models.reasons import reasons
 from capibara6.evaluation.models.results import TaskResult
 from capibara6.evaluation.models.scores import as_json, pass_at, score, share
@@ -129,3 +131,15 @@ def test_why_solutions_fail_is_read_from_what_they_did() -> None:
         "removed in pandas 3.0": 1,
         "numpy 2.3 refuses what older ones take": 1,
     }
+
+
+def test_the_picture_names_every_model_and_is_xml() -> None:
+    scores = [
+        score(name, "m", "s", [result(True), result(False, True, kept=1), result(False)])
+        for name in ("small", "a <large> one")
+    ]
+    root = ElementTree.fromstring(svg("Suite & more", scores))
+    words = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"Suite & more", "small", "a <large> one", "greedy", "100 %"} <= set(words)
+    assert words.count("33") == 2, "of three tasks the greedy program solves one"
+    assert words.count("67") == 6

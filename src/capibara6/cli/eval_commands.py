@@ -124,6 +124,9 @@ def model(
     sandboxes: Annotated[
         int | None, typer.Option(min=1, max=64, help="At once; otherwise one a processor.")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Also draw the models side by side.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure models by running the programs they write; goes on where it was interrupted."""
@@ -143,5 +146,6 @@ def model(
         timeout_s=timeout,
         template=template,
         sandboxes=sandboxes,
+        plot=plot,
     )
     run(lambda: measuring.model(order, as_json=as_json), as_json)

@@ -7,17 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from rich.table import Table
-
 from capibara6.cli import exit_codes
+from capibara6.cli.measured_tables import show_failures, show_scores
 from capibara6.cli.measuring_progress import following
 from capibara6.cli.opening import opened
-from capibara6.cli.terminal import environment_language, messages, output, print_json, visible
+from capibara6.cli.terminal import environment_language, messages, print_json, visible
 from capibara6.config import Settings, load_settings
 from capibara6.domain.playbook import Advice
 from capibara6.domain.requests import Request, Route
 from capibara6.errors import CapibaraError, DataFileError, RequestError
-from capibara6.evaluation.curves import Interval
 from capibara6.evaluation.models.author import ModelAuthor
 from capibara6.evaluation.models.examiner import Examiner
 from capibara6.evaluation.models.measuring import (
@@ -28,15 +26,15 @@ from capibara6.evaluation.models.measuring import (
     measure,
     setup_of,
 )
+from capibara6.evaluation.models.plot import svg
 from capibara6.evaluation.models.reasons import reasons
 from capibara6.evaluation.models.results import Solving, TaskResult
-from capibara6.evaluation.models.scores import ModelScore, as_json, score, share
+from capibara6.evaluation.models.scores import ModelScore, as_json, score
 from capibara6.evaluation.models.selection import select
 from capibara6.evaluation.models.suites import Suite, read_suite
 from capibara6.main import Platform, model_tier, profile
 
 TIMEOUT_S: Final = 60.0  # of a program with its tests
-_TASKS_SHOWN_MAX: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +68,14 @@ class Measured:
 
 async def model(order: Order, *, as_json: bool) -> int:
     """Measure all models of the order; returns the exit status."""
+    _check(order)
     settings = load_settings()
     suite = (await asyncio.to_thread(read_suite, order.suite)).first(order.limit)
     async with opened(settings, environment_language()) as platform:
         authors = _authors(order, platform, suite)
         found = [await _measured(order, suite, author, platform) for author in authors]
+    if order.plot:
+        await asyncio.to_thread(_draw, order.plot, suite, found)
     if as_json:
         print_json(_document(suite, found))
     else:
@@ -83,16 +84,26 @@ async def model(order: Order, *, as_json: bool) -> int:
     return exit_codes.of_error(type(endings[0])) if endings else exit_codes.OK
 
 
+def _check(order: Order) -> None:
+    """Refuse at once what could only fail at the end.
+
+    Raises:
+        RequestError: no model is named.
+        DataFileError: the picture cannot be written.
+    """
+    if not (order.names or order.reference):
+        raise RequestError("Name a model tier, or write --reference for the suite's own solutions.")
+    if order.plot and not order.plot.parent.is_dir():
+        raise DataFileError(str(order.plot), "its folder does not exist", "Name another.")
+
+
 def _authors(order: Order, platform: Platform, suite: Suite) -> list[Author]:
     """The models by their names, each once.
 
     Raises:
-        RequestError: no model is named.
         UnknownTierError: a name is not configured.
         DataFileError: the suite has no solutions of its own, and they are asked for.
     """
-    if not (order.names or order.reference):
-        raise RequestError("Name a model tier, or write --reference for the suite's own solutions.")
     authors: list[Author] = []
     if order.reference or REFERENCE in order.names:
         if not any(task.reference for task in suite.tasks):
@@ -167,51 +178,22 @@ def _document(suite: Suite, found: list[Measured]) -> dict[str, Any]:
     return {"suite": suite.name, "tasks": len(suite.tasks), "models": models}
 
 
+def _draw(file: Path, suite: Suite, found: list[Measured]) -> None:
+    picture = svg(f"{suite.name}: tasks solved", [one.score for one in found if one.score])
+    try:
+        file.write_text(picture, encoding="utf-8")
+    except OSError as cause:
+        problem = f"cannot be written ({cause.strerror})"
+        raise DataFileError(str(file), problem, "Name another.") from None
+
+
 def _reasons(one: Measured) -> dict[str, list[str]]:
     return reasons(result.kept for result in one.results if not result.kept.passed)
 
 
 def _show(suite: Suite, found: list[Measured]) -> None:
-    console = output()
-    table = Table(box=None, title=None)
-    names = ("model", "tasks", "pass@1", "selected", "any", "after repair", "seconds", "programs/s")
-    for name in names:
-        table.add_column(name, justify="left" if name == "model" else "right")
+    scores = [one.score for one in found if one.score]
+    show_scores(f"{suite.name}: {len(suite.tasks)} tasks", scores)
     for one in found:
-        if one.score:
-            table.add_row(*_row(one.score))
-    console.print(visible(f"{suite.name}: {len(suite.tasks)} tasks"), markup=False)
-    console.print(table)
-    for one in found:
-        if one.score:
-            _show_failures(one)
-
-
-def _row(found: ModelScore) -> list[str]:
-    counts = (found.pass_1, found.selected, found.any, found.selected + found.repaired)
-    return [
-        visible(found.tier),
-        str(found.tasks),
-        *(f"{count} {_told(share(count, found.tasks))}" for count in counts),
-        f"{found.seconds:.1f}",
-        f"{found.programs_per_s:.2f}",
-    ]
-
-
-def _told(interval: Interval) -> str:
-    value, low, high = (100 * n for n in (interval.value, interval.low, interval.high))
-    return f"{value:.1f} % ({low:.1f} to {high:.1f})"
-
-
-def _show_failures(one: Measured) -> None:
-    assert one.score is not None
-    console = output()
-    if one.name == REFERENCE:
-        for reason, tasks in _reasons(one).items():
-            more = " …" if len(tasks) > _TASKS_SHOWN_MAX else ""
-            listed = ", ".join(tasks[:_TASKS_SHOWN_MAX])
-            text = f"  {len(tasks)} x {reason}: {listed}{more}"
-            console.print(visible(text), markup=False, soft_wrap=True)
-        return
-    for kind, (seen, unseen) in one.score.failures.items():
-        console.print(f"  {kind}: {seen} visible, {unseen} invisible", markup=False)
+        if one.score and one.score.failures:
+            show_failures(one.score, _reasons(one))

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 
+from capibara6.errors import ConfigurationError
 from capibara6.store.database import Database
 from capibara6.store.records import ModelSample
 from capibara6.store.tables import model_samples
@@ -35,12 +37,22 @@ class ModelSamples:
         self._database = database
 
     async def add(self, sample: ModelSample) -> None:
-        """Store a sample, unless it is there."""
-        async with self._database.write() as connection:
-            dialect = connection.dialect.name
-            into = postgresql.insert if dialect == "postgresql" else sqlite.insert
-            rows = into(model_samples).on_conflict_do_nothing()
-            await connection.execute(rows, _cleaned(sample))
+        """Store a sample, unless it is there.
+
+        Raises:
+            ConfigurationError: the database does not take it: it is full, locked or gone.
+        """
+        try:
+            async with self._database.write() as connection:
+                dialect = connection.dialect.name
+                into = postgresql.insert if dialect == "postgresql" else sqlite.insert
+                rows = into(model_samples).on_conflict_do_nothing()
+                await connection.execute(rows, _cleaned(sample))
+        except (DBAPIError, OSError) as cause:
+            reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
+            problem = f"it does not take what was measured ({reason})"
+            remedy = "Make room, or let the other process end."
+            raise ConfigurationError("database", "(in use)", problem, remedy) from None
 
     async def of_setup(self, setup: str) -> dict[str, ModelSample]:
         """Return all samples of a setup, by id."""

@@ -57,6 +57,11 @@ class ModelScore:
     memory_peak_bytes: int | None
 
     @property
+    def after_repair(self) -> int:
+        """Tasks that the kept candidate solves, at once or mended."""
+        return self.selected + self.repaired
+
+    @property
     def programs_per_s(self) -> float:
         """Programs examined a second, while any was."""
         return self.programs / self.sandbox_s if self.sandbox_s else 0.0
@@ -115,7 +120,7 @@ def pass_at(k: int, drawn: int, passed: int) -> float:
 def as_json(found: ModelScore) -> dict[str, Any]:
     """A score as a JSON object: counts, and shares with their intervals."""
     counts = {"pass_1": found.pass_1, "selected": found.selected, "any": found.any}
-    counts["after_repair"] = found.selected + found.repaired
+    counts["after_repair"] = found.after_repair
     if found.advised is not None:
         counts["with_playbook"] = found.advised
     return {
