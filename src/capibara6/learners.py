@@ -25,7 +25,7 @@ async def router(
     settings: Settings, models: "Discovery", store: "Store"
 ) -> tuple[Router, list[EventSink]]:
     """The router, and what it learns by; by rules alone where that is switched off."""
-    from capibara6.routing import Learner, LearningRouter, OutcomeListener, RuleRouter
+    from capibara6.routing import Learner, LearningRouter, OutcomeListener, RuleRouter, arms
     from capibara6.routing.prior import prior
 
     if settings.router.learning == "off":
@@ -35,6 +35,8 @@ async def router(
         for tier in models.usable
     }
     tiers = {tier.name: tier.model for tier in models.usable}
+    candidates = {name: tier.candidates for name, tier in settings.tiers.items()}
+    prices = arms(prices, candidates)
     try:
         measured = prior(await store.samples.measured(list(tiers)), tiers)
         learner = Learner(store.outcomes, prices, measured)

@@ -17,6 +17,7 @@ from capibara6.config import Settings, load_settings
 from capibara6.domain.requests import Request
 from capibara6.evaluation.outcomes import parse_outcomes
 from capibara6.evaluation.records import LineError, read_lines
+from capibara6.routing.arms import arms
 from capibara6.routing.features import shortened
 from capibara6.routing.learner import Learner
 from capibara6.routing.prior import prior
@@ -73,7 +74,7 @@ async def reset(*, as_json: bool) -> int:
 
 
 def _summary(settings: Settings, found: list[TierOutcome]) -> dict[str, dict[str, Any]]:
-    names = dict.fromkeys((*settings.tiers, *(outcome.tier for outcome in found)))
+    names = dict.fromkeys((*_arms(settings), *(outcome.tier for outcome in found)))
     tiers: dict[str, dict[str, Any]] = {}
     for name in names:
         own = [outcome for outcome in found if outcome.tier == name]
@@ -86,15 +87,20 @@ def _summary(settings: Settings, found: list[TierOutcome]) -> dict[str, dict[str
     return tiers
 
 
+def _arms(settings: Settings) -> dict[str, float]:
+    return arms(settings.prices, {name: tier.candidates for name, tier in settings.tiers.items()})
+
+
 async def _add_beliefs(
     tiers: dict[str, dict[str, Any]], settings: Settings, store: Store, question: str
 ) -> None:
     models = {name: tier.model for name, tier in settings.tiers.items()}
     measured = prior(await store.samples.measured(list(models)), models)
-    learner = Learner(store.outcomes, settings.prices, measured)
+    prices = _arms(settings)
+    learner = Learner(store.outcomes, prices, measured)
     await learner.refresh()
     task = read(Request("0" * 32, question)).task
-    for tier, belief in learner.beliefs(question, task, list(settings.tiers)).items():
+    for tier, belief in learner.beliefs(question, task, list(prices)).items():
         tiers[tier]["expected"] = belief.mean
         tiers[tier]["deviation"] = belief.deviation
     for values in tiers.values():

@@ -130,9 +130,12 @@ class E2BRing:
         """Everything that an entrant left, its files too; its sandbox is ended."""
         sandbox, outcome = self._live[entrant.sandbox_id]
         try:
-            return await self._ending.result(
+            result = await self._ending.result(
                 sandbox, self._provider, self._request, outcome, self._before
             )
+            # A fork's group counts only what is its own: it says nothing of a whole run's memory.
+            usage = replace(result.usage, memory_peak_bytes=None)
+            return replace(result, usage=usage) if entrant.forked else result
         finally:
             await self.drop(entrant.sandbox_id)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from capibara6.domain.requests import Request, Route
+from capibara6.routing.arms import arm, arms_of, tier_of
 from capibara6.routing.bandit import Belief, draw
 from capibara6.routing.cascade import escalation, shares_of_cost, worths
 from capibara6.routing.learner import Learner
@@ -31,7 +32,7 @@ class LearningRouter:
     Args:
         rules: the router for all the rest.
         learner: what was learnt.
-        prices: of the model tiers, cheapest first.
+        prices: of the model tiers and their arms (`routing.arms`), cheapest first.
         quality: the dial: 1 counts success alone, 0 cost alone.
     """
 
@@ -41,6 +42,8 @@ class LearningRouter:
         self._rules = rules
         self._learner = learner
         self._costs = shares_of_cost(prices)
+        self._arms = tuple(prices)
+        self._most = {tier: count for tier, count in map(tier_of, prices) if count > 1}
         self._quality = quality
 
     def route(self, request: Request, tiers: Sequence[str]) -> Route:
@@ -50,7 +53,7 @@ class LearningRouter:
             UnknownTierError: as `RuleRouter.route`.
         """
         route = self._rules.route(request, tiers)
-        models = [tier for tier in tiers if tier != RECIPE]
+        models = self._models(request, tiers)
         chosen = request.tier is not None or route.tier not in models
         if chosen or len(models) < 2 or not self._learner.knows(models):
             return route
@@ -62,29 +65,44 @@ class LearningRouter:
             failed = reason("learner_failed", route.language)
             return replace(route, reasons=(*route.reasons, failed))
 
+    def _models(self, request: Request, tiers: Sequence[str]) -> list[str]:
+        """What there is to choose among: arms, or tiers when the user has chosen how to search."""
+        models = [tier for tier in tiers if tier != RECIPE]
+        if request.candidates is not None or not self._learner.knows(models):
+            return models
+        return arms_of(models, self._arms)
+
     def _learned(self, request: Request, route: Route, models: list[str]) -> Route:
         beliefs = self._learner.beliefs(request.question, route.task, models)
         outcomes = sum(belief.outcomes for belief in beliefs.values())
         if not outcomes and not self._learner.has_measured(models):
             return route
         trial = self._learner.untried(models) if outcomes >= _TRIALS_FROM_OUTCOMES else None
-        start = trial or self._start(request, route, models, beliefs)
+        ruled = arm(route.tier, self._most.get(route.tier, 1))
+        ruled = ruled if ruled in models else route.tier
+        start = trial or self._start(request, ruled, models, beliefs)
         means = {tier: belief.mean for tier, belief in beliefs.items()}
         further = escalation(means, self._costs, models, start, self._quality)
         why = "learned_trial" if trial else "learned" if outcomes else "learned_measured"
         told = reason(why, route.language, tier=start, outcomes=outcomes, beliefs=_told(beliefs))
-        reasons = (*route.reasons[:-1], told) if start != route.tier else (*route.reasons, told)
-        return replace(route, tier=start, reasons=reasons, escalation=further)
+        reasons = (*route.reasons[:-1], told) if start != ruled else (*route.reasons, told)
+        tier, count = tier_of(start)
+        later = dict.fromkeys(tier_of(name)[0] for name in further)
+        later.pop(tier, None)
+        candidates = count if request.candidates is None and self._most else None
+        return replace(
+            route, tier=tier, reasons=reasons, escalation=tuple(later), candidates=candidates
+        )
 
     def _start(
-        self, request: Request, route: Route, models: list[str], beliefs: Mapping[str, Belief]
+        self, request: Request, ruled: str, models: list[str], beliefs: Mapping[str, Belief]
     ) -> str:
         source = random.Random(request.id)  # noqa: S311 - no secret
         drawn = {tier: draw(belief, source) for tier, belief in beliefs.items()}
         worth = worths(drawn, self._costs, models, self._quality)
         outcomes = sum(belief.outcomes for belief in beliefs.values())
         outcomes += MEASURED_OUTCOMES if self._learner.has_measured(models) else 0
-        worth[route.tier] += (RULES_OUTCOMES / (RULES_OUTCOMES + outcomes)) ** 2
+        worth[ruled] += (RULES_OUTCOMES / (RULES_OUTCOMES + outcomes)) ** 2
         return max(models, key=lambda tier: worth[tier])
 
 

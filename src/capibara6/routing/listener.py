@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from capibara6.domain.events import (
+    CandidateChosen,
+    CandidateTried,
     Event,
     ExecutionFinished,
     ProgramWritten,
@@ -16,6 +18,7 @@ from capibara6.domain.events import (
     RunStarted,
     Validated,
 )
+from capibara6.routing.arms import arm
 from capibara6.routing.features import shortened
 from capibara6.routing.learner import Learner
 from capibara6.routing.router import RECIPE
@@ -38,7 +41,9 @@ class _Trial:
 class _Run:
     question: str
     task: str = ""
-    tier: str = ""  # of the program that is being tried
+    arm: str = ""  # of the program that is being tried
+    count: int = 1  # of candidates that it was chosen among
+    kept: bool = True  # False: it does not do what the user asks of it
     trials: dict[str, _Trial] = field(default_factory=dict)
 
 
@@ -98,18 +103,32 @@ def _note(run: _Run, event: Event) -> None:
     if isinstance(event, Routed):
         run.task = event.route.task
         return
+    if isinstance(event, CandidateTried | CandidateChosen):
+        _note_search(run, event)
+        return
     if isinstance(event, ProgramWritten):
-        run.tier = event.program.tier
-        trial = run.trials.setdefault(run.tier, _Trial())
+        run.arm = arm(event.program.tier, run.count)
+        trial = run.trials.setdefault(run.arm, _Trial())
         trial.programs += 1
         trial.cost_usd += event.program.cost_usd
         return
-    trial = run.trials.get(run.tier) or _Trial()
+    trial = run.trials.get(run.arm) or _Trial()
     if isinstance(event, Validated) and event.findings:
         trial.judged = True
     elif isinstance(event, ExecutionFinished):
         trial.judged = True
-        if event.result.success:
+        if event.result.success and run.kept:
             trial.success = 1.0 if trial.programs == 1 else REPAIRED_SUCCESS
     elif isinstance(event, RepairStarted):
         trial.success = 0.0  # it ran, but left nothing to show
+        run.count, run.kept = 1, True
+
+
+def _note_search(run: _Run, event: CandidateTried | CandidateChosen) -> None:
+    """A search teaches of two arms: of itself, and of the first program alone."""
+    if isinstance(event, CandidateChosen):
+        run.count, run.kept = event.count, event.kept
+    elif event.candidate == 1 and event.program and event.program.tier not in run.trials:
+        right = event.success and event.examples_held == event.examples
+        success, cost_usd = (1.0 if right else 0.0), event.program.cost_usd
+        run.trials[event.program.tier] = _Trial(1, judged=True, success=success, cost_usd=cost_usd)
