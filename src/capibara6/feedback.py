@@ -13,11 +13,19 @@ from typing import Final
 from capibara6.ace.attribution import verdict
 from capibara6.ace.curator import Curator
 from capibara6.ace.deltas import outcome
-from capibara6.domain.events import Event, ExecutionFinished, ProgramWritten, Recalled, RunStarted
+from capibara6.domain.events import (
+    CandidateChosen,
+    Event,
+    ExecutionFinished,
+    ProgramWritten,
+    Recalled,
+    RunStarted,
+)
 from capibara6.domain.executions import ExecutionResult
 from capibara6.domain.playbook import Advice
 from capibara6.domain.programs import Program
 from capibara6.errors import RequestError
+from capibara6.routing.arms import arm
 from capibara6.routing.features import shortened
 from capibara6.routing.router import RECIPE
 from capibara6.store import RunRecord, Store, TierOutcome
@@ -31,6 +39,7 @@ _USERS: Final = 0  # in place of an attempt's number
 class _Story:
     question: str = ""
     program: Program | None = None  # the last
+    count: int = 1  # of candidates that it was chosen among
     result: ExecutionResult | None = None
     advice: dict[int, tuple[Advice, ...]] = field(default_factory=dict)  # by attempt
     attempt: int = 0
@@ -70,7 +79,11 @@ def _note(story: _Story, event: Event) -> None:
     elif isinstance(event, Recalled):
         story.advice[event.attempt] = event.advice
     elif isinstance(event, ProgramWritten):
+        if event.attempt != story.attempt:
+            story.count = 1
         story.program, story.attempt = event.program, event.attempt
+    elif isinstance(event, CandidateChosen):
+        story.count, story.attempt = event.count, event.attempt
     elif isinstance(event, ExecutionFinished):
         story.result = event.result
 
@@ -81,16 +94,17 @@ async def _teach_router(
     program = story.program
     if program is None or program.tier in ("", RECIPE):
         return ""
+    name = arm(program.tier, story.count)
     found = TierOutcome(
         id=uuid.uuid5(uuid.NAMESPACE_OID, f"user-verdict/{run.id}").hex,
         at=at,
         question=shortened(story.question),
         task=run.task or "",
-        tier=program.tier,
+        tier=name,
         success=float(good),
         cost_usd=program.cost_usd,
     )
-    return program.tier if await store.outcomes.add([found]) else ""
+    return name if await store.outcomes.add([found]) else ""
 
 
 async def _teach_playbook(

@@ -110,12 +110,13 @@ async def test_data_are_loaded_once_and_forks_change_their_own(arena: E2BArena) 
     file = DataFile("sales.csv", b"units\n1\n2\n3\n")
     code = (
         "import pandas as pd\n"
+        "pd.io.parsers.readers._read = None  # whatever reads again fails\n"
         "first = pd.read_csv('/home/user/sales.csv'); first['units'] = 0\n"
         "again = pd.read_csv('/home/user/sales.csv')\n"
-        "print(again['units'].sum(), hasattr(pd.read_csv, '__wrapped__'))"
+        "print(again['units'].sum(), pd.read_csv('/home/user/sales.csv')['units'].sum())"
     )
     events = await run(arena, code, code + " ", question="sum?", files=(file,))
-    assert events[-1].answer == "6 True"
+    assert events[-1].answer == "6 6"
 
 
 async def test_when_all_hang_they_are_stopped_and_repair_starts_from_the_best(

@@ -37,12 +37,18 @@ class E2BArena:
     Args:
         settings: limits and presets.
         find_provider: asked for each ring.
+        sandboxes: makes and ends them.
     """
 
-    def __init__(self, settings: Settings, find_provider: ProviderSource | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        find_provider: ProviderSource | None = None,
+        sandboxes: Sandboxes | None = None,
+    ) -> None:
         self._settings = settings
         self._find_provider = find_provider or configured_provider(settings)
-        self._sandboxes = Sandboxes(settings)
+        self._sandboxes = sandboxes or Sandboxes(settings)
         self._ending = Ending(MetricsReader(), settings.limits)
 
     async def close(self) -> None:

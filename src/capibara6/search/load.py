@@ -29,7 +29,7 @@ def load(paths):
 
 def stamp(path):
     state = os.stat(path)
-    return state.st_size, state.st_mtime_ns, state.st_ino
+    return state.st_size, state.st_mtime_ns  # not the inode, which a fork has anew
 
 
 def again(read, name, loaded, deep):
