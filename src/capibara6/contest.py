@@ -21,7 +21,7 @@ from capibara6.errors import CapibaraError
 from capibara6.heats import Heats
 from capibara6.search.loading import loading
 
-_EVENTS_MAX: Final = 64  # waiting for whoever reads; then candidates wait
+EVENTS_MAX: Final = 64  # waiting for whoever reads; then candidates wait
 
 Queue = asyncio.Queue[ev.Event | None]
 
@@ -47,7 +47,7 @@ class Contest:
             ProviderError: no candidate could be run at all.
             RequestError: template, timeout or files cannot be used.
         """
-        queue: Queue = asyncio.Queue(_EVENTS_MAX)
+        queue: Queue = asyncio.Queue(EVENTS_MAX)
         holding = asyncio.create_task(self._told(bout, writer, advice, queue))
         try:
             while (event := await queue.get()) is not None:
