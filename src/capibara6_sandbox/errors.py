@@ -11,6 +11,7 @@
     ├── TooManySandboxesError     the server's limit is reached
     ├── BusyError                 there is no room for more requests just now
     └── StartError                the machine could not start a sandbox, or hold it still
+        ├── NoRoomError           there is no room for what a sandbox has here while it runs
         └── LayerError            what a sandbox has written could not be saved, or is gone
 
 The HTTP status of each stands in one table, gateway/failures.py. What a user's program does wrong
@@ -60,6 +61,10 @@ class BusyError(SandboxServerError):
 
 class StartError(SandboxServerError):
     """The machine could not start a sandbox."""
+
+
+class NoRoomError(StartError):
+    """There is no room for what a sandbox has on this machine while it runs."""
 
 
 class LayerError(StartError):

@@ -24,6 +24,7 @@ STATUSES: Final[Mapping[type[errors.SandboxServerError], int]] = {
     errors.TooManySandboxesError: 429,
     errors.BusyError: 503,
     errors.StartError: 500,
+    errors.NoRoomError: 507,
     errors.LayerError: 500,
 }
 

@@ -9,18 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from capibara6_sandbox.errors import LayerError
-from capibara6_sandbox.host.layers import ASIDE, discard_layer, layer_bytes, save_layer
+from capibara6_sandbox.host.layers import ASIDE, layer_bytes, remove_layer, save_layer
 from capibara6_sandbox.host.placement import spread
 from capibara6_sandbox.host.zygotes import ZygoteClient
 from capibara6_sandbox.isolation import linux
 
 JOINED_FROM: Final = 8  # so many layers of one sandbox become one when the next is saved
 _LAYER_MIN_BYTES: Final = 1024 * 1024
-
-_log = structlog.get_logger()
 
 
 def _sync(folder: Path) -> None:
@@ -128,14 +124,9 @@ class LayerSpace:
         return [f"{self.space}/{name}" for name in mine]
 
     async def discard(self, nursery: ZygoteClient, names: Iterable[str]) -> None:
-        """Remove layers; what will not go is logged, and tried again at the next start."""
+        """Remove layers."""
         for name in names:
-            try:
-                await discard_layer(nursery, self.layers, name)
-            except FileNotFoundError:
-                continue
-            except (LayerError, OSError) as cause:
-                _log.error("layer_left_behind", layer=name, cause=str(cause))
+            await remove_layer(nursery, self.layers, name)
 
     def close(self, *, remove: bool = False) -> None:
         """Give up the lock; `remove` an empty space wholly. Idempotent."""

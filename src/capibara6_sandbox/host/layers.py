@@ -7,7 +7,6 @@ server may not read.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import secrets
@@ -16,6 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from capibara6_sandbox.errors import LayerError
 from capibara6_sandbox.host.placement import spread
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
@@ -23,6 +24,10 @@ from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 REPORT_TIMEOUT_S: Final = 300.0
 _REPORT_BYTES_MAX: Final = 64 * 1024
 ASIDE: Final = ".part-"
+_TRIES: Final = 10
+_TRY_S: Final = 0.2
+
+_log = structlog.get_logger()
 
 
 async def save_layer(
@@ -59,8 +64,7 @@ async def save_layer(
         (aside / "size.json").write_text(json.dumps(done))
         aside.rename(layers / space / name)
     except BaseException as cause:
-        with contextlib.suppress(LayerError, FileNotFoundError):
-            await asyncio.shield(discard_layer(nursery, layers, f"{space}/{aside.name}"))
+        await asyncio.shield(remove_layer(nursery, layers, f"{space}/{aside.name}"))
         if isinstance(cause, LayerError | OSError):
             raise LayerError(f"The files could not be saved: {cause}") from None
         raise
@@ -108,6 +112,24 @@ async def discard_layer(nursery: ZygoteClient, layers: Path, name: str) -> None:
         await ask(nursery, {"op": "discard", "name": own}, [folder])
     finally:
         os.close(folder)
+
+
+async def remove_layer(nursery: ZygoteClient, layers: Path, name: str) -> None:
+    """Remove a layer, also when the nursery has ended over it or meanwhile. Idempotent.
+
+    What will not go is logged, and tried again at the next start.
+    """
+    try:
+        await discard_layer(nursery, layers, name)
+    except FileNotFoundError:
+        return
+    except (LayerError, OSError) as cause:
+        for _ in range(_TRIES):  # the nursery's copiers end with it, if perhaps not at once
+            await asyncio.to_thread(shutil.rmtree, layers / name, ignore_errors=True)
+            if not (layers / name).exists():
+                return
+            await asyncio.sleep(_TRY_S)
+        _log.error("layer_left_behind", layer=name, cause=str(cause))
 
 
 def layer_bytes(layers: Path, name: str) -> int:
