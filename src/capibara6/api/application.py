@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from capibara6 import __version__
-from capibara6.api import information, records, runs
+from capibara6.api import documentation, information, records, runs
 from capibara6.api.access import KeyMiddleware, LoopbackMiddleware
 from capibara6.api.body_limit import BodyLimitMiddleware
 from capibara6.api.faults import add_handlers
@@ -27,8 +27,10 @@ def application(settings: Settings, lifespan: Lifespan) -> FastAPI:
         version=__version__,
         summary="Questions answered by running code in isolated sandboxes.",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
     )
-    for part in (runs, records, information):
+    for part in (runs, records, information, documentation):
         app.include_router(part.router)
     add_handlers(app)
     app.add_middleware(BodyLimitMiddleware, body_bytes_max=BODY_BYTES_MAX)

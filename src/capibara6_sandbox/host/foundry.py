@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from capibara6_sandbox.errors import NoRoomError, StartError
+from capibara6_sandbox.errors import StartError
 from capibara6_sandbox.host.blueprint import Blueprint
 from capibara6_sandbox.host.container_machine import ContainerMachine
 from capibara6_sandbox.host.egress import NetworkSettings
@@ -27,7 +27,7 @@ from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.layer_space import LayerSpace
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.premises import Premises
-from capibara6_sandbox.host.shortages import DISK
+from capibara6_sandbox.host.shortages import refused_start
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroups import Cgroup
 from capibara6_sandbox.isolation.runtimes import is_container
@@ -90,11 +90,7 @@ class Foundry(Premises):
             await self._open_egress(machine, nursery)
         except OSError as cause:
             await asyncio.shield(self.take_back(machine))
-            text = f"The sandbox could not start: {cause}"
-            if cause.errno in DISK:
-                place = self._instance.folder.parent
-                raise NoRoomError(f"{text}. Make room in {place} on the server.") from None
-            raise StartError(text) from None
+            raise refused_start(cause, self._instance.folder.parent) from None
         except BaseException:
             await asyncio.shield(self.take_back(machine))
             raise

@@ -22,6 +22,7 @@ from capibara6_sandbox.host.doors import Doors
 from capibara6_sandbox.host.guest_client import GuestClient
 from capibara6_sandbox.host.hosted_kernel import HostedKernel
 from capibara6_sandbox.host.isolations import group_limits
+from capibara6_sandbox.host.shortages import refused_start
 from capibara6_sandbox.host.standstill import Standstill
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
 from capibara6_sandbox.isolation.cgroups import Cgroup
@@ -73,7 +74,7 @@ class Machine(Doors, Standstill):
             self.control.set_environment(self.blueprint.environment)
         except (ZygoteError, OSError, StartError) as cause:
             await self.kill()
-            raise StartError(f"The sandbox could not start: {cause}") from None
+            raise refused_start(cause, self._socket_path.parent.parent) from None
         finally:
             for fd in joins:
                 os.close(fd)
