@@ -46,12 +46,11 @@ class Candidate:
         result = self.entrant.result if self.entrant else None
         if result is None or not result.success:
             return Tried(ran=False)
-        tokens = self.program.completion_tokens if self.program else 0
         return Tried(
             ran=asked.asks or not answers.is_silent(result),
             examined=self.examined,
             shown=answers.printed(result),
-            cost=float(tokens),
+            cost=self.program.cost_usd if self.program else 0.0,
         )
 
     @property

@@ -102,6 +102,23 @@ def _ids(record, tiers):
     return {outcome_id(record["run_id"], tier) for tier in tiers}
 
 
+async def test_the_best_of_three_answers_and_the_reply_shows_all(installation, monkeypatch):
+    async with (
+        ScriptedModel([WRONG, RIGHT, RIGHT.replace("max", "min")]) as model,
+        platform_with(installation, monkeypatch, complex=model) as http,
+    ):
+        asked = {**QUESTION, "candidates": 3, "tests": "import builtins"}
+        record = (await http.post("/api/query", json=asked)).json()
+
+    (attempt,) = record["attempts"]
+    assert (record["success"], record["answer"]) == (True, "10")
+    assert (attempt["choice"]["candidate"], attempt["choice"]["ground"]) == (2, "tests")
+    kept = next(one for one in attempt["candidates"] if one["candidate"] == 2)
+    assert (kept["success"], kept["shown"]) == (True, "10")
+    assert [request.get("seed") for request in model.requests[:2]] == [None, 1002]
+    assert model.requests[1]["temperature"] == 0.8
+
+
 async def test_the_same_model_repairs_itself(installation, monkeypatch):
     async with (
         ScriptedModel([WRONG, RIGHT]) as model,

@@ -53,6 +53,20 @@ def test_an_unknown_language_reads_english():
     assert say("answer", "fr") == "Answer"
 
 
+def test_candidates_are_told_with_what_they_did_and_why_one_won():
+    tried = ev.CandidateTried(RUN, 1, 1, None, success=False, shown="KeyError:\n 'x'")
+    other = ev.CandidateTried(
+        RUN, 1, 2, None, success=True, shown="7\x1b[2J", sandbox_id="s", forked=True, examples=2
+    )
+    chosen = ev.CandidateChosen(RUN, 1, 2, 5, 2, kept=True, ground="only", reason="no other runs")
+    text = shown(tried, other, chosen)
+    assert "✗ candidate 1: KeyError: 'x' (0.00 s, not run)" in text
+    assert "✓ candidate 2: 7" in text
+    assert "0 of 2 examples (0.00 s, live fork)" in text
+    assert "Candidate 2 of 5 is kept: no other runs" in text
+    assert "\x1b" not in text
+
+
 def test_a_run_is_told_in_the_language_of_the_question():
     text = shown(
         ev.Routed(RUN, ROUTE),

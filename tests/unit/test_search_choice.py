@@ -37,6 +37,18 @@ def test_agreement_tells_apart_what_the_examples_do_not() -> None:
     assert choose(asked, tried).best == 1
 
 
+def test_less_than_a_vote_decides_nothing() -> None:
+    asked = Inquiry((), probes=("f(1)", "f(2)"))
+
+    def gave(*digests: str) -> Tried:
+        values = {n: Finding(type="int", digest=one) for n, one in enumerate(digests)}
+        return Tried(ran=True, examined=Examined(probes=values))
+
+    choice = choose(asked, [gave("a", "b"), gave("c", "d"), gave("c", "e")])
+    assert [one.agreement for one in choice.standings] == [0, 0.25, 0.25]
+    assert (choice.best, choice.ground) == (0, Ground.CHEAPEST)
+
+
 def test_tests_of_the_user_go_before_examples_of_the_question() -> None:
     asked = inquiry(QUESTION, [Example("double(3)", "9")])
     tried = [Tried(ran=True, examined=found(code, asked)) for code in (RIGHT, SQUARE)]

@@ -35,7 +35,7 @@ class Tried:
         ran: the program ended without an error, and left something where it had to.
         examined: what its functions gave; empty where nothing was asked.
         shown: what it printed, or else its main result: the answer to a question.
-        cost: of it, in any unit; the first one's size where models cost nothing.
+        cost: of writing it, in any unit; where models cost nothing, all are equal.
     """
 
     ran: bool
@@ -79,7 +79,8 @@ def choose(asked: Inquiry, tried: Sequence[Tried]) -> Choice:
     The same candidates always give the same choice.
     """
     standings = _standings(asked, tried)
-    keys = [_key(standing, one) for standing, one in zip(standings, tried, strict=True)]
+    others = sum(one.ran for one in tried) - 1
+    keys = [_key(stands, one, others) for stands, one in zip(standings, tried, strict=True)]
     best = max(range(len(tried)), key=lambda number: (*keys[number], -number))
     kept = _may_stand(standings[best], asked)
     ground = _ground(standings, best, asked) if kept else Ground.NONE
@@ -142,9 +143,19 @@ def _may_stand(standing: Standing, asked: Inquiry) -> bool:
     return _holds_all(standing, asked) if asked.given else standing.ran
 
 
-def _key(standing: Standing, one: Tried) -> tuple[float, ...]:
-    held = standing.examples_held
-    return (standing.ran, standing.tests_held, held, round(standing.agreement, 9), -one.cost)
+def _key(standing: Standing, one: Tried, others: int) -> tuple[float, ...]:
+    return (
+        standing.ran,
+        standing.tests_held,
+        standing.examples_held,
+        _votes(standing, others),
+        -one.cost,
+    )
+
+
+def _votes(standing: Standing, others: int) -> int:
+    """How many of the others agree, in whole votes: parts of one are chance and decide nothing."""
+    return int(standing.agreement * max(others, 0) + 1e-9)
 
 
 def _ground(standings: Sequence[Standing], best: int, asked: Inquiry) -> Ground:
@@ -157,6 +168,6 @@ def _ground(standings: Sequence[Standing], best: int, asked: Inquiry) -> Ground:
         return Ground.ONLY
     if any(one.examples_held < won.examples_held for one in others):
         return Ground.EXAMPLES
-    if any(one.agreement < won.agreement for one in others):
+    if any(_votes(one, len(others)) < _votes(won, len(others)) for one in others):
         return Ground.AGREEMENT
     return Ground.CHEAPEST
