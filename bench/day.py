@@ -1,6 +1,6 @@
 """A day in the life: 200 requests in Spanish and English, with the learners on and off.
 
-    python bench/day.py [--requests 200] [--only on]
+    python bench/day.py [--requests 200] [--only on] [--quality 0.9]
 
 Three scripted models behind a real HTTP endpoint: the cheap one writes easy programs right, the
 middle one those of middle difficulty too, the dear one all; a wrong program fails visibly three
@@ -11,29 +11,25 @@ says it of one answer in three. Prints, and asserts nothing.
 
 import argparse
 import asyncio
-import contextlib
 import hashlib
-import json
-import os
 import random
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from capibara6.config import load_settings
 from capibara6.domain.requests import Request
 from capibara6.feedback import take_verdict
 from capibara6.intake import question_request
-from capibara6.main import Platform, open_platform, profile
-from capibara6.monitoring import configure_logging
+from capibara6.main import Platform, profile
 from capibara6.outcomes import Outcome
 from drift import Task, heeded
 from drift import tasks as drifted_tasks
+from scripted_platform import platform
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from scripted_model import Reply, ScriptedModel
@@ -171,13 +167,8 @@ class Hours:
     errors: Counter[str] = field(default_factory=Counter)
 
 
-@contextlib.asynccontextmanager
-async def platform(home: Path, url: str, learning: str) -> AsyncIterator[Platform]:
-    """The whole platform, its data in a folder of its own, its templates those that are built."""
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
-    built = Path(os.environ.get("CAPIBARA6_HOME") or Path(data, "capibara6")) / "templates"
-    await asyncio.to_thread(home.mkdir)
-    await asyncio.to_thread((home / "templates").symlink_to, built)
+def configuration(url: str, learning: str, quality: float) -> dict[str, Any]:
+    """Three tiers of an endpoint, the learners on or off."""
     tiers = {
         name: {
             "base_url": url,
@@ -188,25 +179,18 @@ async def platform(home: Path, url: str, learning: str) -> AsyncIterator[Platfor
         }
         for name, model in TIERS.items()
     }
-    config = {
-        "home": str(home),
+    return {
         "tiers": tiers,
-        "router": {"learning": learning},
+        "router": {"learning": learning, "quality": quality},
         "ace": {"learning": learning},
         "tuning": {"limits": learning},
-        "logging": {"level": "error"},
     }
-    path = home / "config.json"
-    await asyncio.to_thread(path.write_text, json.dumps(config))
-    settings = load_settings(path, dotenv=home / "no.env").model_copy(update={"home": home})
-    configure_logging(settings.logging, settings.secrets())
-    async with open_platform(settings, idle_timeout_s=None) as opened:
-        yield opened
 
 
 async def live(opened: Platform, model: Models, day: list[Errand], learning: str) -> list[Hours]:
     """One day."""
     hours = [Hours() for _ in range(QUARTERS)]
+    every = max(1, len(day) // 10)
     content = await asyncio.to_thread(DATA.read_bytes)
     for number, errand in enumerate(day):
         part = hours[number * QUARTERS // len(day)]
@@ -221,6 +205,10 @@ async def live(opened: Platform, model: Models, day: list[Errand], learning: str
         asked = learning == "on" and number % VERDICTS == 0 and not errand.with_data
         if asked and found.finished and found.finished.success and found.trials:
             await take_verdict(opened.store, request.id, good=right)
+        if (number + 1) % every == 0:
+            progress = total(hours)
+            told = f"learners {learning}: {number + 1} of {len(day)}, {progress.right} right"
+            print(f"{told}, {progress.cost:.4f} USD", file=sys.stderr, flush=True)
     return hours
 
 
@@ -278,6 +266,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--only", choices=("on", "off"), default="")
+    parser.add_argument("--quality", type=float, default=0.9, help="the router's dial")
     options = parser.parse_args()
     day = errands(options.requests)
     with tempfile.TemporaryDirectory() as folder:
@@ -285,7 +274,8 @@ async def main() -> None:
             for learning in ("off", "on"):
                 if options.only in ("", learning):
                     home = Path(folder) / learning
-                    async with platform(home, model.base_url, learning) as opened:
+                    config = configuration(model.base_url, learning, options.quality)
+                    async with platform(home, config) as opened:
                         hours = await live(opened, model, day, learning)
                     show(learning, hours)
 

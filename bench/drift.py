@@ -10,9 +10,6 @@ program is seen twice; between them stand tasks that it gets right. Prints, and 
 
 import argparse
 import asyncio
-import contextlib
-import json
-import os
 import random
 import re
 import statistics
@@ -20,27 +17,24 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from capibara6.ace import Curator, Recaller
+from capibara6.ace import Curator
 from capibara6.ace.deltas import add, stable_id
-from capibara6.ace.learning import PlaybookListener, Story, Trial
 from capibara6.ace.playbook import Entry
-from capibara6.config import load_settings
-from capibara6.domain.executions import ExecutionRequest, ExecutionResult
-from capibara6.domain.playbook import Advice, Bullet
-from capibara6.domain.programs import Diagnosis, Program
-from capibara6.domain.requests import Request, Route
-from capibara6.main import Platform, open_platform
-from capibara6.monitoring import configure_logging
+from capibara6.domain.executions import ExecutionRequest
+from capibara6.domain.playbook import Bullet
+from capibara6.domain.requests import Request
+from capibara6.main import Platform
 from capibara6.outcomes import Outcome
 from capibara6.outcomes import Trial as RunTrial
 from capibara6.store import Store
-from drift_cases import DRIFTS, SOUND, Drift
+from drift_cases import DRIFTS, SOUND
+from scripted_platform import platform
+from simulated_runs import simulate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from scripted_model import Reply, ScriptedModel
@@ -164,27 +158,13 @@ class PassResult:
     again: list[str] = field(default_factory=list)  # drifted tasks that failed at first
 
 
-@contextlib.asynccontextmanager
-async def platform(home: Path, url: str, learning: str) -> AsyncIterator[Platform]:
-    """The whole platform, its data in a folder of its own, its templates those that are built."""
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
-    built = Path(os.environ.get("CAPIBARA6_HOME") or Path(data, "capibara6")) / "templates"
-    await asyncio.to_thread(home.mkdir)
-    await asyncio.to_thread((home / "templates").symlink_to, built)
+def configuration(url: str, learning: str) -> dict[str, Any]:
+    """One tier of an endpoint, the playbook on or off."""
     tier = {"base_url": url, "model": "phi3:mini", "context_tokens": 16384}
-    config = {
-        "home": str(home),
+    return {
         "tiers": {TIER: tier, "balanced": None, "complex": None},
         "ace": {"learning": learning},
-        "logging": {"level": "error"},
     }
-    path = home / "config.json"
-    await asyncio.to_thread(path.write_text, json.dumps(config))
-    settings = load_settings(path, dotenv=home / "no.env")
-    settings = settings.model_copy(update={"home": home})
-    configure_logging(settings.logging, settings.secrets())
-    async with open_platform(settings, idle_timeout_s=None) as opened:
-        yield opened
 
 
 async def run_pass(opened: Platform, model: Old, number: int, cases: int) -> PassResult:
@@ -259,7 +239,7 @@ async def arm(folder: Path, model: Old, learning: str, options: argparse.Namespa
     """All passes with the playbook on or off; prints the curve."""
     print(f"\nplaybook {learning}")
     print("pass  first try, drifted   sound   answered  prompt tokens  of them advice   s")
-    async with platform(folder / learning, model.base_url, learning) as opened:
+    async with platform(folder / learning, configuration(model.base_url, learning)) as opened:
         if learning == "off":
             await verify(opened, options.cases)
         planted = await plant(opened.store, options.planted) if learning == "on" else []
@@ -282,7 +262,8 @@ async def arm(folder: Path, model: Old, learning: str, options: argparse.Namespa
         entries = await entries_of(opened.store)
         if learning == "on":
             report(entries, planted)
-            await simulate(folder, opened.store, options.simulated)
+            lessons = [one for one in await opened.store.lessons.list() if one.repaired_code]
+            await simulate(folder, lessons, options.simulated)
         return entries
 
 
@@ -296,74 +277,6 @@ def report(entries: list[Entry], planted: list[str]) -> None:
         if entry.harmful:
             told = f"{entry.helpful} helpful, {entry.harmful} harmful: {entry.bullet.text[:90]}"
             print(f"  {entry.status}, {told}")
-
-
-async def simulate(folder: Path, origin: Store, runs: int) -> None:
-    """The playbook after many runs without sandboxes, from what the real ones left."""
-    lessons = [lesson for lesson in await origin.lessons.list() if lesson.repaired_code]
-    store = await Store.open(f"sqlite:///{folder / 'simulated.db'}", folder / "simulated")
-    try:
-        curator = Curator(store.playbook)
-        await _simulated_runs(curator, lessons, runs)
-        entries = curator.playbook.entries()
-        await _told(store, curator, entries, runs)
-    finally:
-        await store.close()
-
-
-async def _simulated_runs(curator: Curator, lessons: list[Any], runs: int) -> None:
-    listener, source = PlaybookListener(curator), random.Random(0)
-    for number in range(runs):
-        lesson = source.choice(lessons)
-        error = _error(lesson)
-        story = Story(Request(f"{number:032x}", f"{lesson.failed_code.splitlines()[-1]} {number}"))
-        story.trials = {
-            1: Trial((), Program(lesson.failed_code), ExecutionResult(False, error=error),
-                     Diagnosis(lesson.kind, lesson.cause, lesson.hint)),
-            2: Trial(_advice(curator, source), Program(lesson.repaired_code),
-                     ExecutionResult(True, stdout="1")),
-        }  # fmt: skip
-        story.answered = True
-        bullets, changes = listener.deltas_of(f"{number:032x}", story)
-        await curator.commit(changes, bullets)
-
-
-def _error(lesson: Any) -> Any:
-    from capibara6.domain.executions import ExecutionError
-
-    last = lesson.error.strip().splitlines()[-1]
-    name, _, value = last.partition(": ")
-    return ExecutionError(name, value, lesson.error)
-
-
-def _advice(curator: Curator, source: random.Random) -> tuple[Advice, ...]:
-    entries = [entry for entry in curator.playbook.entries()[:40] if entry.status == "active"]
-    chosen = source.sample(entries, min(3, len(entries)))
-    return tuple(Advice(e.bullet.id, e.bullet.section, e.bullet.text, 40) for e in chosen)
-
-
-async def _told(store: Store, curator: Curator, entries: list[Entry], runs: int) -> None:
-    deltas = len(await store.playbook.after(0, 10**6))
-    chars = sum(len(entry.bullet.text) for entry in entries)
-    pairs = Counter((e.bullet.trigger, e.bullet.remedy) for e in entries)
-    twice = sum(count - 1 for count in pairs.values())
-    recaller = Recaller(curator, None, 600)
-    route, times, tokens = Route("code", "default", TIER, "en", 1.0), [], []
-    for drift in DRIFTS:
-        start = time.perf_counter()
-        chosen = recaller.chosen(Request("0" * 32, _question(drift)), route)
-        times.append(time.perf_counter() - start)
-        tokens.append(sum(advice.tokens for advice in chosen))
-    print(
-        f"after {runs} simulated runs: {len(entries)} bullets ({chars} characters), "
-        f"{sum(len(e.aliases) for e in entries)} merged, {twice} duplicates of a lesson, "
-        f"{deltas} deltas; recall {1000 * statistics.median(times):.1f} ms median, "
-        f"{max(tokens)} tokens at most of 600"
-    )
-
-
-def _question(drift: Drift) -> str:
-    return ASKED[0].format(english=drift.english, numbers=[1, 2, 3])
 
 
 async def main() -> None:

@@ -10,6 +10,7 @@ from capibara6_sandbox.gateway.life_calls import TIMEOUT_S_MAX
 from capibara6_sandbox.host.builds.registries import IMAGE_BYTES_MAX
 from capibara6_sandbox.host.builds.stages import DISK_BYTES
 from capibara6_sandbox.host.builds.workshop import STEP_TIMEOUT_S
+from capibara6_sandbox.host.keeper_settings import POOL_CEILING, POOL_FLOOR
 from capibara6_sandbox.host.stems import default_bytes_max
 from capibara6_sandbox.keys_command import add_keys_command
 from capibara6_sandbox.network.dialling import CONNECTIONS_MAX
@@ -191,7 +192,18 @@ def _add_builds(group: _Group) -> None:
 
 
 def _add_limits(group: _Group) -> None:
-    group.add_argument("--pool", type=int, default=2, help="ready sandboxes of each template")
+    group.add_argument(
+        "--pool",
+        type=int,
+        help="ready sandboxes of each template, pinned; default: as they were asked for lately,"
+        f" from {POOL_FLOOR} to --pool-max",
+    )
+    group.add_argument(
+        "--pool-max",
+        type=int,
+        default=POOL_CEILING,
+        help="the most that demand keeps ready without --pool",
+    )
     group.add_argument(
         "--isolation",
         action="append",

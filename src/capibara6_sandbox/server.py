@@ -30,7 +30,7 @@ from capibara6_sandbox.host.builds.workshop import BuildSettings
 from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.isolations import Isolations
 from capibara6_sandbox.host.keeper import Keeper
-from capibara6_sandbox.host.keeper_settings import KeeperSettings
+from capibara6_sandbox.host.keeper_settings import POOL_FLOOR, KeeperSettings
 from capibara6_sandbox.host.keys import FOLDER, KeyRing
 from capibara6_sandbox.host.signing import CertificateError
 from capibara6_sandbox.host.zygotes import ZygoteError
@@ -164,7 +164,8 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
             KeeperSettings(
                 data=arguments.data or data_folder(),
                 sandboxes_max=arguments.max_sandboxes,
-                pool_size=arguments.pool,
+                pool_size=POOL_FLOOR if arguments.pool is None else arguments.pool,
+                pool_size_max=arguments.pool_max if arguments.pool is None else None,
                 network=_network(arguments, secured),
                 stems_bytes_max=arguments.snapshot_memory,
                 builds=_builds(arguments),

@@ -57,7 +57,7 @@ class Keeper(Roll):
         self._sampling: asyncio.Task[None] | None = None
         self._starter = Starter(self.foundry, self._watch)
         start, dispose = self._starter.start, self._starter.dispose
-        self._pool = Pool(start, dispose, settings.pool_size)
+        self._pool = Pool(start, dispose, settings.pool_bounds)
         self.stems = Stems(self.foundry, start, dispose, settings.stems_bytes_max)
         self._lifecycle: Lifecycle | None = None
         self._snapshots: Snapshots | None = None
