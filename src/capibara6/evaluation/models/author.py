@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -17,6 +18,7 @@ from capibara6.errors import ModelReplyError
 from capibara6.evaluation.models.measuring import PLAYBOOK, Wanted, Written
 from capibara6.evaluation.models.suites import SuiteTask
 from capibara6.language.detection import detect_language
+from capibara6.search.signature import signature_of
 from capibara6.store import ModelSample
 
 TEMPERATURE: Final = 0.8  # of all candidates but the greedy one
@@ -75,7 +77,7 @@ class ModelAuthor:
         """
         began = time.monotonic()
         request = self._request(wanted.task)
-        language = detect_language(wanted.task.prompt)
+        language = _language(wanted.task.prompt)
         route = Route("code", "default", self.tier, language, 1.0)
         advice: Sequence[Advice] = ()
         if wanted.variant == PLAYBOOK:
@@ -156,6 +158,14 @@ class ModelAuthor:
     def _request(self, task: SuiteTask) -> Request:
         files = tuple(self._profile(name, content) for name, content in task.data.items())
         return Request(task.digest, task.prompt, files, tier=self.tier)
+
+
+def _language(prompt: str) -> str:
+    """The language of a prompt's words; `y` is none where it is a parameter."""
+    asked = signature_of(prompt)
+    for parameter in asked.parameters if asked else ():
+        prompt = re.sub(rf"\b{re.escape(parameter.name)}\b", "", prompt)
+    return detect_language(prompt)
 
 
 def _sampling(wanted: Wanted) -> Sampling:
