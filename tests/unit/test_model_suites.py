@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from capibara6.errors import DataFileError
+from capibara6.evaluation.models.measuring import Wanted, sample_id
 from capibara6.evaluation.models.printed import says
 from capibara6.evaluation.models.suites import Suite, read_suite
 
@@ -48,6 +49,14 @@ def test_another_test_is_another_task(tmp_path: Path) -> None:
     same = suite_of(tmp_path, FUNCTION | {"canonical_solution": ""}).tasks[0]
     other = suite_of(tmp_path, FUNCTION | {"test": "assert two() == 3"}).tasks[0]
     assert one.digest == same.digest != other.digest
+
+
+def test_the_same_task_of_two_suites_is_measured_in_each(tmp_path: Path) -> None:
+    twice = suite_of(tmp_path, FUNCTION, FUNCTION | {"task_id": "Own/1"})
+    wanted = [Wanted(task) for task in twice.tasks]
+    ids = {sample_id("0" * 32, suite, one) for suite in ("one", "two") for one in wanted}
+    assert len(ids) == 4
+    assert sample_id("1" * 32, "one", wanted[0]) not in ids
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ class Measurement:
             ModelError: the model does not answer.
             ProviderError: there is no sandbox to be had.
         """
-        key = sample_id(self.setup, wanted)
+        key = sample_id(self.setup, self.suite.name, wanted)
         if found := self.known.get(key):
             self.notify(found, True)
             return found
@@ -194,10 +194,11 @@ def setup_of(author: Author, template: str, timeout_s: float, provider: str) -> 
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def sample_id(setup: str, wanted: Wanted) -> str:
+def sample_id(setup: str, suite: str, wanted: Wanted) -> str:
     """The id of a sample: the same program is never asked for twice."""
     place = f"{wanted.variant}/{wanted.candidate}/{wanted.repair}"
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"sample/{setup}/{wanted.task.digest}/{place}").hex
+    task = json.dumps([suite, wanted.task.id, wanted.task.digest])
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"sample/{setup}/{task}/{place}").hex
 
 
 def _sample(
