@@ -18,11 +18,12 @@ def asks_for_no_program(request: Request, route: Route) -> bool:
 
 
 def answer_of(program: Program, result: ExecutionResult, language: str) -> str:
-    """The printed answer; for a recipe also the statement that no model was used."""
+    """The printed answer; for a recipe also whether a model was used."""
     answer = printed(result) or say("nothing_printed", language)
     if program.origin.startswith(_RECIPE_ORIGIN):
         recipe = program.origin.removeprefix(_RECIPE_ORIGIN)
-        return f"{answer}\n\n{say('no_model_used', language, recipe=recipe)}"
+        used = "recipe_by_model" if program.completion_tokens else "no_model_used"
+        return f"{answer}\n\n{say(used, language, recipe=recipe)}"
     return answer
 
 

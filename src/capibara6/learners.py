@@ -22,14 +22,22 @@ log = logging.getLogger(__name__)
 
 
 async def router(
-    settings: Settings, models: "Discovery", store: "Store"
+    settings: Settings, models: "Discovery", store: "Store", *, advised: bool = False
 ) -> tuple[Router, list[EventSink]]:
-    """The router, and what it learns by; by rules alone where that is switched off."""
+    """The router, and what it learns by; by rules alone where that is switched off.
+
+    Args:
+        settings: whether to learn, and how much quality counts.
+        models: the tiers.
+        store: the outcomes.
+        advised: a model helps to choose recipes, so that they get doubtful questions too.
+    """
     from capibara6.routing import Learner, LearningRouter, OutcomeListener, RuleRouter, arms
     from capibara6.routing.prior import prior
 
+    rules = RuleRouter(doubtful_to_recipes=advised)
     if settings.router.learning == "off":
-        return RuleRouter(), []
+        return rules, []
     prices = {
         tier.name: tier.usd_per_million_tokens_in + tier.usd_per_million_tokens_out
         for tier in models.usable
@@ -44,8 +52,8 @@ async def router(
     except Exception:
         # Broken statistics must not keep the platform from starting.
         log.exception("the router's outcomes cannot be learnt from; it goes by rules")
-        return RuleRouter(), []
-    learning = LearningRouter(RuleRouter(), learner, prices, settings.router.quality)
+        return rules, []
+    learning = LearningRouter(rules, learner, prices, settings.router.quality)
     return learning, [OutcomeListener(store.outcomes, learner)]
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from capibara6.api.services import Services
+    from capibara6.codegen.choosing.policies import ModelAdviser
     from capibara6.codegen.discovery import Discovery
     from capibara6.codegen.tiers import ModelTier
     from capibara6.execution import E2BExecutor, Provider
@@ -158,6 +159,7 @@ def _import(names: tuple[str, ...]) -> None:
 async def _join(
     settings: Settings, server: EmbeddedServer | None, models: "Discovery", stack: AsyncExitStack
 ) -> Platform:
+    from capibara6.codegen.choosing.measurements import RULES
     from capibara6.contest import Contest
     from capibara6.execution import E2BArena, E2BExecutor
     from capibara6.inventory import Stock
@@ -178,7 +180,10 @@ async def _join(
     stock = Stock(executor, _roomiest(settings), settings.home / "inventories")
     stack.push_async_callback(stock.close)
     metrics = MetricsListener()
-    router, listening = await learners.router(settings, models, store)
+    adviser = _adviser(settings, models)
+    # Whoever asks a model where the rules are not sure is given those questions too.
+    advised = adviser is not None and adviser.policy != RULES
+    router, listening = await learners.router(settings, models, store, advised=advised)
     tuner = await learners.tuner(settings, store)
     memory, curating = await learners.memory(settings, store, stock, models, stack)
     forbidden = settings.validation.forbidden
@@ -187,7 +192,7 @@ async def _join(
     )
     pipeline = Pipeline(
         router=router,
-        writers=_writers(models),
+        writers=_writers(models, adviser),
         validator=validator,
         executor=TunedExecutor(executor, tuner),
         diagnose=InformedDiagnosis(stock),
@@ -273,12 +278,20 @@ def _tier(settings: Settings, name: str) -> "ModelTier":
     )
 
 
-def _writers(models: "Discovery") -> list[ProgramWriter]:
+def _adviser(settings: Settings, models: "Discovery") -> "ModelAdviser | None":
+    """The model that chooses recipes, or was measured to choose them worse than the rules."""
+    from capibara6.codegen.choosing.measurements import FILE_NAME
+    from capibara6.codegen.choosing.policies import best_adviser
+
+    return best_adviser(models.usable, settings.home / FILE_NAME)
+
+
+def _writers(models: "Discovery", adviser: "ModelAdviser | None") -> list[ProgramWriter]:
     """One a tier, cheapest first: the recipes, then the models that answer."""
     from capibara6.codegen.models import ModelWriter
     from capibara6.codegen.recipes import RecipeWriter
 
-    return [RecipeWriter(), *(ModelWriter(tier) for tier in models.usable)]
+    return [RecipeWriter(adviser), *(ModelWriter(tier) for tier in models.usable)]
 
 
 def _spare_writers(settings: Settings, models: "Discovery") -> list[ProgramWriter]:

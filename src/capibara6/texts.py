@@ -16,6 +16,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "(No model was used: this is the answer of the recipe “{recipe}”.)",
         "es": "(No se usó ningún modelo: responde la receta «{recipe}».)",
     },
+    "recipe_by_model": {
+        "en": "(A model chose the recipe “{recipe}”, and wrote nothing of the program.)",
+        "es": "(Un modelo eligió la receta «{recipe}»; del programa no escribió nada.)",
+    },
     "conversation": {
         "en": (
             "That is conversation, not a task for a program, so I ran nothing and have no answer "

@@ -78,6 +78,10 @@ def errors(file: Lines, as_json: AsJson = False) -> None:
 @eval_app.command("recipes")
 def recipes(
     file: Lines,
+    tier: Annotated[str | None, typer.Option(help="Also let the model of a tier choose.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="The tier's model chooses from now on if it is better.")
+    ] = False,
     wrong: Annotated[bool, typer.Option("--wrong", help="Also the questions got wrong.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -85,7 +89,10 @@ def recipes(
     from capibara6.cli import evaluating_recipes
     from capibara6.cli.running import run
 
-    run(lambda: evaluating_recipes.recipes(file, wrong=wrong, as_json=as_json), as_json)
+    run(
+        lambda: evaluating_recipes.recipes(file, tier, keep=keep, wrong=wrong, as_json=as_json),
+        as_json,
+    )
 
 
 @eval_app.command("model")

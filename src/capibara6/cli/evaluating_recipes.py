@@ -1,35 +1,125 @@
-"""`capibara6 eval recipes`: whether recipes are chosen right, as a table."""
+"""`capibara6 eval recipes`: whether rules, and a model, choose recipes right, as a table."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.table import Table
 
 from capibara6.cli import exit_codes
-from capibara6.cli.terminal import output, print_json, visible
-from capibara6.evaluation.recipe_choices import Answered, Score, answered, by_rules, scores
+from capibara6.cli.terminal import messages, output, print_json, visible
+from capibara6.codegen.choosing.chooser import ModelChooser
+from capibara6.codegen.choosing.measurements import (
+    BOTH,
+    FILE_NAME,
+    MODEL,
+    RULES,
+    Measurement,
+    MeasurementFile,
+    key_of,
+    rules_digest,
+)
+from capibara6.codegen.tiers import ModelTier
+from capibara6.config import load_settings
+from capibara6.errors import UnknownTierError
+from capibara6.evaluation.recipe_choices import (
+    Answered,
+    Policy,
+    Score,
+    answered,
+    by_both,
+    by_model,
+    by_rules,
+    compared,
+    scores,
+)
 from capibara6.evaluation.recipe_questions import read_recipe_questions
+from capibara6.main import available_models
+
+Results = Mapping[str, Sequence[Answered]]  # by policy
 
 
-async def recipes(file: Path, *, wrong: bool, as_json: bool) -> int:
-    """Choose for every question of a file; returns the exit status."""
+async def recipes(file: Path, tier: str | None, *, keep: bool, wrong: bool, as_json: bool) -> int:
+    """Choose for every question of a file; returns the exit status.
+
+    Raises:
+        UnknownTierError: no tier of that name answers.
+        DataFileError: the file holds something else.
+    """
     questions = await asyncio.to_thread(read_recipe_questions, file)
-    results = await answered(questions, by_rules)
-    table = scores("rules", results)
+    model = await _tier(tier) if tier else None
+    results = {
+        name: await answered(questions, policy, _Told(name))
+        for name, policy in _policies(model).items()
+    }
+    measurement = _measurement(model, results) if model else None
+    if model and measurement and keep:
+        path = load_settings().home / FILE_NAME
+        await asyncio.to_thread(MeasurementFile(path).keep, key_of(model), measurement)
     if as_json:
-        print_json(
-            {
-                "scores": [asdict(score) for score in table],
-                "wrong": [_wrong(result) for result in results if not result.verdict.whole],
-            }
-        )
+        print_json(_document(results, measurement))
         return exit_codes.OK
-    _print_scores(table)
+    _print_scores([score for name, found in results.items() for score in scores(name, found)])
+    if measurement:
+        _print_measurement(measurement, kept=keep)
     if wrong:
         _print_wrong(results)
     return exit_codes.OK
+
+
+async def _tier(name: str) -> ModelTier:
+    found = (await available_models(load_settings())).usable
+    tier = next((one for one in found if one.name == name), None)
+    if tier is None:
+        raise UnknownTierError(name, [one.name for one in found])
+    return tier
+
+
+def _policies(tier: ModelTier | None) -> dict[str, Policy]:
+    if tier is None:
+        return {RULES: by_rules}
+    chooser = ModelChooser(tier)
+    return {RULES: by_rules, MODEL: by_model(chooser), BOTH: by_both(chooser)}
+
+
+class _Told:
+    """Says how far a policy is, where somebody watches."""
+
+    def __init__(self, policy: str) -> None:
+        self._policy = policy
+
+    def __call__(self, done: int, total: int) -> None:
+        if messages().is_terminal:
+            end = "\n" if done == total else "\r"
+            messages().print(f"{self._policy}: {done} of {total}", end=end, markup=False)
+
+
+def _measurement(tier: ModelTier, results: Results) -> Measurement:
+    rules = results[RULES]
+    return Measurement(
+        model=tier.model,
+        rules_digest=rules_digest(),
+        questions=len(rules),
+        rules_right=sum(result.verdict.whole for result in rules),
+        compared={name: compared(rules, results[name]) for name in (MODEL, BOTH)},
+    )
+
+
+def _document(results: Results, measurement: Measurement | None) -> dict[str, object]:
+    found = [asdict(score) for name, part in results.items() for score in scores(name, part)]
+    document: dict[str, object] = {
+        "scores": found,
+        "wrong": [
+            {"policy": name, **_wrong(result)}
+            for name, part in results.items()
+            for result in part
+            if not result.verdict.whole
+        ],
+    }
+    if measurement:
+        document |= {"measurement": asdict(measurement), "chooses": measurement.policy()}
+    return document
 
 
 def _print_scores(found: Sequence[Score]) -> None:
@@ -50,6 +140,15 @@ def _print_scores(found: Sequence[Score]) -> None:
     output().print(table)
 
 
+def _print_measurement(found: Measurement, *, kept: bool) -> None:
+    for name, other in found.compared.items():
+        text = f"{name}: right where the rules are wrong {other.gained}, the reverse {other.lost}"
+        output().print(text, markup=False, soft_wrap=True)
+    saying = "from now on" if kept else "it would be so with --keep"
+    text = f"Recipes are chosen by: {found.policy()} ({saying}, with {visible(found.model)})"
+    output().print(text, markup=False, soft_wrap=True)
+
+
 def _wrong(result: Answered) -> dict[str, object]:
     return {
         "question": result.question.question,
@@ -59,11 +158,12 @@ def _wrong(result: Answered) -> dict[str, object]:
     }
 
 
-def _print_wrong(results: Sequence[Answered]) -> None:
-    for result in results:
-        if not result.verdict.whole:
+def _print_wrong(results: Results) -> None:
+    for name, part in results.items():
+        for result in (one for one in part if not one.verdict.whole):
             chosen = visible(str(result.answer["recipe"]))
             rights = ", ".join(dict.fromkeys(str(a["recipe"]) for a in result.question.accepted))
-            fault = "" if not result.verdict.recipe else ", not so"
-            text = f"{visible(rights)}: {chosen}{fault}: {visible(result.question.question)}"
+            fault = ", with other parameters" if result.verdict.recipe else ""
+            asked = visible(result.question.question)
+            text = f"{name}: {chosen} for {visible(rights)}{fault}: {asked}"
             output().print(text, markup=False, soft_wrap=True)

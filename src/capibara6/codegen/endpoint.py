@@ -54,15 +54,17 @@ class Endpoint:
 
     Args:
         tier: which model, where, and its limits.
+        options: more of the request's fields, such as a `response_format`.
     """
 
-    def __init__(self, tier: ModelTier) -> None:
+    def __init__(self, tier: ModelTier, options: Mapping[str, Any] | None = None) -> None:
         self._tier = tier
         # What some endpoints refuse; dropped or renamed for good once one has said so.
         self._options: dict[str, Any] = {
             "max_tokens": tier.tokens_max,
             "temperature": tier.temperature,
             "stream_options": {"include_usage": True},
+            **(options or {}),
         }
         self._refused: set[str] = set()
 

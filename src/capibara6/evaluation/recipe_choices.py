@@ -6,9 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from capibara6.codegen.recipes.asked import Asked
+from capibara6.codegen.choosing.chooser import ModelChooser
+from capibara6.codegen.choosing.measurements import BOTH, Compared
+from capibara6.codegen.choosing.picking import UnusableChoiceError
+from capibara6.codegen.choosing.policies import ModelAdviser
+from capibara6.codegen.recipes.asked import Asked, read_question
 from capibara6.codegen.recipes.choice import Choice
-from capibara6.codegen.recipes.writer import TIER, choose, filters
+from capibara6.codegen.recipes.choices import choose
+from capibara6.codegen.recipes.writer import TIER, filters
 from capibara6.domain.requests import Request
 from capibara6.errors import NoRecipeError
 from capibara6.evaluation.recipe_questions import (
@@ -21,6 +26,7 @@ from capibara6.evaluation.recipe_questions import (
 from capibara6.routing import RuleRouter
 
 ALL_LANGUAGES: Final = "all"
+FAILED: Final = "failed"  # stands for a recipe where a model gave no choice
 
 Policy = Callable[[Request], Awaitable[Answer]]
 Progress = Callable[[int, int], None]  # questions answered, questions
@@ -56,6 +62,45 @@ async def by_rules(request: Request) -> Answer:
         return described(*choose(request, route))
     except NoRecipeError:
         return {"recipe": NONE}
+
+
+def by_model(chooser: ModelChooser) -> Policy:
+    """What a model chooses alone; an answer that is no choice is none of the recipes."""
+
+    async def answer(request: Request) -> Answer:
+        asked = read_question(request, RuleRouter().route(request, (TIER,)).language)
+        if asked is None or not asked.columns:
+            return await by_rules(request)
+        try:
+            choice = (await chooser.pick(asked)).choice
+        except UnusableChoiceError as problem:
+            return {"recipe": FAILED, "problem": str(problem)}
+        return described(asked, choice) if choice else {"recipe": NONE}
+
+    return answer
+
+
+def by_both(chooser: ModelChooser) -> Policy:
+    """What the platform answers with a model that is asked where the rules are not sure."""
+    adviser = ModelAdviser(chooser, BOTH)
+
+    async def answer(request: Request) -> Answer:
+        try:
+            chosen = await adviser.choose(request, RuleRouter().route(request, (TIER,)))
+        except NoRecipeError:
+            return {"recipe": NONE}
+        return described(chosen.asked, chosen.choice)
+
+    return answer
+
+
+def compared(rules: Sequence[Answered], others: Sequence[Answered]) -> Compared:
+    """A policy beside the rules, on the same questions in the same order."""
+    pairs = [
+        (one.verdict.whole, other.verdict.whole) for one, other in zip(rules, others, strict=True)
+    ]
+    right = sum(other for _, other in pairs)
+    return Compared(right, pairs.count((False, True)), pairs.count((True, False)))
 
 
 def described(asked: Asked, choice: Choice) -> Answer:

@@ -27,7 +27,15 @@ _WHOLE_TABLE = ("profile", "clean", "correlate", "outliers", "clustering")
 
 
 class RuleRouter:
-    """Chooses task, template and tier from keywords, patterns and the data's columns."""
+    """Chooses task, template and tier from keywords, patterns and the data's columns.
+
+    Args:
+        doubtful_to_recipes: questions about data go to the recipes also where their task is not
+            sure; a model that measured well helps there, and refuses what no recipe answers.
+    """
+
+    def __init__(self, *, doubtful_to_recipes: bool = False) -> None:
+        self._doubtful_to_recipes = doubtful_to_recipes
 
     def route(self, request: Request, tiers: Sequence[str]) -> Route:
         """Choose among `tiers` (cheapest first, "recipe" among them).
@@ -38,7 +46,7 @@ class RuleRouter:
         reading = read(request)
         ignore = {w for file in request.files for c in file.columns for w in name_words(c.name)}
         language = detect_language(request.question, ignore)
-        tier, why_tier = _tier(request, reading, tiers)
+        tier, why_tier = _tier(request, reading, tiers, self._doubtful_to_recipes)
         template, why_template = _template(request, reading)
         whys = (_why_task(reading), *_why_data(reading), why_template, why_tier)
         return Route(
@@ -60,7 +68,9 @@ def _template(request: Request, reading: Reading) -> tuple[str, Why]:
     return template, ("template", {"template": template, "task": reading.task})
 
 
-def _tier(request: Request, reading: Reading, tiers: Sequence[str]) -> tuple[str, Why]:
+def _tier(
+    request: Request, reading: Reading, tiers: Sequence[str], doubtful_to_recipes: bool
+) -> tuple[str, Why]:
     if request.tier is not None:
         if request.tier not in tiers:
             raise UnknownTierError(request.tier, list(tiers))
@@ -72,6 +82,9 @@ def _tier(request: Request, reading: Reading, tiers: Sequence[str]) -> tuple[str
         return RECIPE, ("no_model", {"tier": RECIPE})
     if RECIPE in tiers and (why := _recipe_fits(request, reading)):
         return RECIPE, why
+    doubtful = request.files and reading.confidence < RECIPE_CONFIDENCE_MIN
+    if RECIPE in tiers and doubtful_to_recipes and doubtful and not reading.complexity:
+        return RECIPE, ("recipe_advised", {"tier": RECIPE})
     tier = models[min(reading.complexity, len(models) - 1)]
     return tier, ("complexity", {"tier": tier, "complexity": reading.complexity})
 

@@ -17,6 +17,27 @@ class Choice:
     grouping: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What a model chose, with its tokens; no choice: it says that no recipe answers."""
+
+    choice: Choice | None
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A recipe for a question: by whom, and why by them."""
+
+    asked: Asked
+    choice: Choice
+    picked: Picked | None = None  # None: by rules
+    reason: str = ""  # a sentence for the user
+
+
 def names(columns: Sequence[Column]) -> list[str]:
     """Return the columns' names."""
     return [column.name for column in columns]

@@ -8,9 +8,11 @@ that could.
 import re
 from collections.abc import Callable
 
-from capibara6.codegen.recipes import descriptive, learning
-from capibara6.codegen.recipes.asked import Asked, is_year
+from capibara6.codegen.recipes import descriptive, learning, wording
+from capibara6.codegen.recipes.asked import Asked, is_year, read_question
 from capibara6.codegen.recipes.choice import Choice, needs
+from capibara6.domain.requests import Request, Route
+from capibara6.errors import NoRecipeError
 
 _CHARTS = (
     ("correlate", r"\b(scatter\w*|dispersion|heat ?map|mapa de calor|against|frente al?|nube)\b"),
@@ -59,3 +61,21 @@ CHOOSERS: dict[str, Callable[[Asked], Choice]] = {
 }
 # These need no columns to be known, so they also serve files that only the sandbox can read.
 WITHOUT_COLUMNS = frozenset(("profile", "clean", "describe", "correlate", "outliers", "clustering"))
+
+
+def choose(request: Request, route: Route) -> tuple[Asked, Choice]:
+    """Choose recipe and parameters for a request.
+
+    Raises:
+        NoRecipeError: no recipe answers, or the question lacks a column or a table.
+        DataFileError: the data file cannot be read.
+    """
+    chooser = CHOOSERS.get(route.task)
+    if chooser is None:
+        raise NoRecipeError(wording.not_about_data(route.language))
+    asked = read_question(request, route.language)
+    if asked is None:
+        raise NoRecipeError(wording.no_table(route.language, [f.name for f in request.files]))
+    if not asked.columns and route.task not in WITHOUT_COLUMNS:
+        raise NoRecipeError(wording.unknown_columns(route.language, asked.file.name))
+    return asked, chooser(asked)

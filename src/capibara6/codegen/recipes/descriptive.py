@@ -158,12 +158,19 @@ def choose_compare(asked: Asked) -> Choice:
     value = measures[0] if measures else asked.main_measure()
     if value is None:
         raise needs(asked, "number", "a column of numbers to compare", "una columna de números")
+    return comparison(asked, value.name, group)
+
+
+def comparison(asked: Asked, value: str, group: str) -> Choice:
+    """A value between the groups of a column, or those of them that the question names."""
+    named = (mention.value for mention in asked.values if mention.column == group)
+    levels = list(dict.fromkeys(named))
     return Choice(
         "compare",
         {
-            "VALUE": value.name,
+            "VALUE": value,
             "GROUP": group,
-            "LEVELS": levels if group == named and len(levels) > 1 else [],
+            "LEVELS": levels if len(levels) > 1 else [],
             "GROUPS_MAX": 8,
         },
         grouping=group,

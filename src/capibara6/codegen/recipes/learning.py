@@ -24,10 +24,8 @@ def choose_regression(asked: Asked) -> Choice:
     if target is None:
         raise needs(asked, "number", "the column to predict", "la columna que predecir")
     if target.kind in ("text", "boolean"):
-        return _classify(asked, target, features)
-    return Choice(
-        "regression", {"TARGET": target.name, "FEATURES": names(features), **_model(asked)}
-    )
+        return classification(asked, target.name, names(features))
+    return regression(asked, target.name, names(features))
 
 
 def choose_classification(asked: Asked) -> Choice:
@@ -36,10 +34,8 @@ def choose_classification(asked: Asked) -> Choice:
     if target is None:
         raise needs(asked, "text", "the column to predict", "la columna que predecir")
     if target.kind == "number" and target.distinct > 20:
-        return Choice(
-            "regression", {"TARGET": target.name, "FEATURES": names(features), **_model(asked)}
-        )
-    return _classify(asked, target, features)
+        return regression(asked, target.name, names(features))
+    return classification(asked, target.name, names(features))
 
 
 def choose_clustering(asked: Asked) -> Choice:
@@ -53,14 +49,19 @@ def choose_clustering(asked: Asked) -> Choice:
         if not measures:
             raise needs(asked, "number", "a column of numbers", "una columna de números")
         measures = [] if len(measures) > 30 else measures
+    return clustering(asked, names(measures), phrases.clusters(asked.text))
+
+
+def clustering(asked: Asked, features: list[str], clusters: int | None) -> Choice:
+    """By some columns, empty for all that fit, into so many groups; None: as many as fit best."""
     labels = [column for column in asked.categories() if column.distinct > CATEGORIES_MAX // 2]
     label = next(iter(labels), None) or asked.label_column()
     stem = file_stem(asked)
     return Choice(
         "clustering",
         {
-            "FEATURES": names(measures),
-            "CLUSTERS": phrases.clusters(asked.text),
+            "FEATURES": features,
+            "CLUSTERS": clusters,
             "LABEL": label.name if label else None,
             "LOGARITHMS": True,
             "OUTPUT": f"/home/user/{stem}_{word(asked, 'clusters', 'grupos')}.csv",
@@ -70,12 +71,18 @@ def choose_clustering(asked: Asked) -> Choice:
     )
 
 
-def _classify(asked: Asked, target: Column, features: list[Column]) -> Choice:
+def regression(asked: Asked, target: str, features: list[str]) -> Choice:
+    """Predict a number from some columns, or from all."""
+    return Choice("regression", {"TARGET": target, "FEATURES": features, **_model(asked)})
+
+
+def classification(asked: Asked, target: str, features: list[str]) -> Choice:
+    """Predict a class from some columns, or from all."""
     return Choice(
         "classification",
         {
-            "TARGET": target.name,
-            "FEATURES": names(features),
+            "TARGET": target,
+            "FEATURES": features,
             **_model(asked),
             "ROWS_PER_CLASS_MIN": 10,
             "CLASSES_MAX": 20,

@@ -1,6 +1,6 @@
 """What the recipes say to the user, in Spanish and English."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from capibara6.codegen.recipes.choice import Choice
 
@@ -37,17 +37,30 @@ _PARAMETERS = {
 }
 
 
+_CHOOSERS = (
+    {
+        "rules": "rules",
+        "model": "the model",
+        "both": "rules, and by the model where they are not sure",
+    },
+    {"rules": "las reglas", "model": "el modelo", "both": "las reglas y, si dudan, el modelo"},
+)
+
+
 def _say(language: str, english: str, spanish: str) -> str:
     return spanish if language == "es" else english
 
 
-def explain(choice: Choice, language: str, alternatives: Sequence[str] = ()) -> str:
-    """Say which recipe answers, with which parameters, and that no model was used.
+def explain(
+    choice: Choice, language: str, alternatives: Sequence[str] = (), model: str | None = None
+) -> str:
+    """Say which recipe answers, with which parameters, and whether a model was used.
 
     Args:
         choice: recipe and parameters.
         language: "es" or "en".
         alternatives: other columns that the question's words could mean.
+        model: which chose; None: rules did.
     """
     side = 1 if language == "es" else 0
     details = "; ".join(
@@ -58,11 +71,13 @@ def explain(choice: Choice, language: str, alternatives: Sequence[str] = ()) -> 
     title = _TITLES[choice.recipe][side]
     details = f" ({details})" if details else ""
     other = _written(list(alternatives))
+    english = f"The model {model} chose: the" if model else "No model was used: the"
+    spanish = f"Lo eligió el modelo {model}:" if model else "No se usó ningún modelo:"
     return _say(
         language,
-        f"No model was used: the recipe “{choice.recipe}” answers, {title}{details}."
+        f"{english} recipe “{choice.recipe}” answers, {title}{details}."
         + (f" Other columns that could be meant: {other}." if other else ""),
-        f"No se usó ningún modelo: responde la receta «{choice.recipe}», {title}{details}."
+        f"{spanish} responde la receta «{choice.recipe}», {title}{details}."
         + (f" Otras columnas que podrían ser: {other}." if other else ""),
     )
 
@@ -82,6 +97,38 @@ def not_about_data(language: str) -> str:
         "Las recetas solo responden preguntas sobre una tabla, y esta no lo parece. "
         "Pregunte por sus datos (por ejemplo «precio medio por región») o configure un modelo "
         "en e2b_config.json.",
+    )
+
+
+def why_chosen_by(language: str, policy: str, model: str, shares: Mapping[str, float]) -> str:
+    """Say who chooses recipes, by the shares of right choices that were measured."""
+    names = _CHOOSERS[1 if language == "es" else 0]
+    told = ", ".join(f"{names[name]} {share:.0%}" for name, share in shares.items())
+    return _say(
+        language,
+        f"Recipes are chosen by {names[policy]}; measured with {model}: {told} right.",
+        f"Las recetas las eligen {names[policy]}; medido con {model}, aciertos: {told}.",
+    )
+
+
+def model_failed(language: str, model: str, problem: str) -> str:
+    """For a model that was to choose and did not."""
+    return _say(
+        language,
+        f"The model {model} was asked and gave no choice ({problem}); the rules chose.",
+        f"Se preguntó al modelo {model} y no eligió nada ({problem}); eligieron las reglas.",
+    )
+
+
+def model_found_none(language: str, model: str) -> str:
+    """For a question that the model says no recipe answers."""
+    return _say(
+        language,
+        f"No recipe answers this, says the model {model}, which chooses recipes here. Ask about "
+        "the columns of your data, or configure a model in e2b_config.json that writes programs.",
+        f"Ninguna receta responde a esto, según el modelo {model}, que aquí elige las recetas. "
+        "Pregunte por las columnas de sus datos o configure en e2b_config.json un modelo que "
+        "escriba programas.",
     )
 
 

@@ -1,12 +1,13 @@
 """The recipes as a ProgramWriter: the tier that costs nothing and asks no model."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol
 
 from capibara6.codegen.recipes import wording
-from capibara6.codegen.recipes.asked import Asked, read_question
+from capibara6.codegen.recipes.asked import Asked
 from capibara6.codegen.recipes.assembly import assemble
-from capibara6.codegen.recipes.choice import Choice, used_columns
-from capibara6.codegen.recipes.choices import CHOOSERS, WITHOUT_COLUMNS
+from capibara6.codegen.recipes.choice import Choice, Chosen, used_columns
+from capibara6.codegen.recipes.choices import choose
 from capibara6.codegen.recipes.conditions import Condition, conditions, flag_conditions
 from capibara6.domain.playbook import Advice
 from capibara6.domain.programs import Failure, Program, Sampling
@@ -20,8 +21,23 @@ ROWS_READ_AFTER_FAILURE = 50_000
 _TOO_MUCH = frozenset(("timeout", "out_of_memory"))  # kinds of failure that fewer rows can mend
 
 
+class Adviser(Protocol):
+    """Chooses recipe and parameters by more than the rules."""
+
+    async def choose(self, request: Request, route: Route) -> Chosen:
+        """Choose; raises as `RecipeWriter.write`."""
+        ...
+
+
 class RecipeWriter:
-    """Answers a question about a table with a tested program; the question sets its parameters."""
+    """Answers a question about a table with a tested program; the question sets its parameters.
+
+    Args:
+        adviser: chooses in place of the rules; None: the rules choose.
+    """
+
+    def __init__(self, adviser: Adviser | None = None) -> None:
+        self._adviser = adviser
 
     @property
     def tier(self) -> str:
@@ -51,30 +67,33 @@ class RecipeWriter:
             DataFileError: the data file cannot be read.
         """
         rows = rows_after(failure, route.language)
-        asked, choice = choose(request, route)
-        sentence = wording.explain(choice, asked.language, asked.alternatives(choice.parameters))
-        code = _program_text(asked, choice, sentence, rows)
+        if self._adviser:
+            chosen = await self._adviser.choose(request, route)
+        else:
+            chosen = Chosen(*choose(request, route))
+        sentence = _sentence(chosen)
         yield sentence + "\n"
-        yield Program(
-            code, origin=ORIGIN + choice.recipe, tier=TIER, parameters=dict(choice.parameters)
-        )
+        yield _program(chosen, _program_text(chosen.asked, chosen.choice, sentence, rows))
 
 
-def choose(request: Request, route: Route) -> tuple[Asked, Choice]:
-    """Choose recipe and parameters for a request.
+def _sentence(chosen: Chosen) -> str:
+    asked, choice, picked = chosen.asked, chosen.choice, chosen.picked
+    others = asked.alternatives(choice.parameters)
+    told = wording.explain(choice, asked.language, others, picked.model if picked else None)
+    return f"{told}\n{chosen.reason}" if chosen.reason else told
 
-    Raises:
-        NoRecipeError, DataFileError: as `RecipeWriter.write`.
-    """
-    chooser = CHOOSERS.get(route.task)
-    if chooser is None:
-        raise NoRecipeError(wording.not_about_data(route.language))
-    asked = read_question(request, route.language)
-    if asked is None:
-        raise NoRecipeError(wording.no_table(route.language, [f.name for f in request.files]))
-    if not asked.columns and route.task not in WITHOUT_COLUMNS:
-        raise NoRecipeError(wording.unknown_columns(route.language, asked.file.name))
-    return asked, chooser(asked)
+
+def _program(chosen: Chosen, code: str) -> Program:
+    choice, picked = chosen.choice, chosen.picked
+    return Program(
+        code,
+        origin=ORIGIN + choice.recipe,
+        tier=TIER,
+        parameters=dict(choice.parameters),
+        prompt_tokens=picked.prompt_tokens if picked else 0,
+        completion_tokens=picked.completion_tokens if picked else 0,
+        cost_usd=picked.cost_usd if picked else 0.0,
+    )
 
 
 def filters(asked: Asked, choice: Choice) -> list[Condition]:
