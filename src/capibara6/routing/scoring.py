@@ -45,7 +45,7 @@ def read(request: Request) -> Reading:
         weigh_plain(scores, spoken, text)
     task = max(TASKS, key=lambda name: scores[name])
     if scores[task] <= 0:
-        task, scores[task] = hinted(text, mentions) if request.files else ("conversation", 0.0)
+        task = hinted(text, mentions) if request.files else "conversation"
     matched = tuple(spoken.get(task, ()))
     confidence = _confidence(scores, task)
     return Reading(task, confidence, scores, matched, mentions, _complexity(text, scores))

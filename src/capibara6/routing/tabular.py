@@ -75,8 +75,6 @@ _ABOUT_TABLE: Final = re.compile(
     r"\b(?:this|these|it|here|there|have|got|file|data|dataset|table|csv|rows?|records?|values?|look|see|show"
     r"|tell me|est[aeo]s?|aqui|hay|tenemos|tengo|datos|tabla|archivo|fichero|filas?|registros?|mira|ver|muestra\w*)\b"
 )
-# What the kinds of the named columns suggest where no word does; weaker than any rule.
-_HINT: Final = 0.5
 
 
 def weigh_tabular(
@@ -97,17 +95,17 @@ def weigh_tabular(
             matched.setdefault(task, []).append(found[0].strip())
 
 
-def hinted(text: str, mentions: Sequence[Mention]) -> tuple[str, float]:
-    """The task that a question suggests in which no rule finds anything, with its weight."""
+def hinted(text: str, mentions: Sequence[Mention]) -> str:
+    """The likeliest task of a question in which no rule finds anything, by what it names."""
     if not mentions:
         about = not text.strip() or _ABOUT_TABLE.search(text)
-        return ("profile" if about else "conversation"), 0.0
+        return "profile" if about else "conversation"
     named = [mention.columns[0].kind for mention in mentions]
     numbers, words = named.count("number"), sum(kind in _WORDS for kind in named)
     if "date" in named and numbers:
-        return "time_series", _HINT
+        return "time_series"
     if words and numbers:
-        return "group", _HINT
+        return "group"
     if numbers > 1:
-        return "correlate", _HINT
-    return ("describe" if numbers else "group" if words else "profile"), _HINT
+        return "correlate"
+    return "describe" if numbers else "group" if words else "profile"
