@@ -13,6 +13,7 @@ from capibara6.config import Settings
 from capibara6.domain.ports import EventSink, Memory, Router
 
 if TYPE_CHECKING:
+    from capibara6.codegen.choosing.policies import ModelAdviser
     from capibara6.codegen.discovery import Discovery
     from capibara6.inventory import Stock
     from capibara6.store import Store
@@ -22,7 +23,10 @@ log = logging.getLogger(__name__)
 
 
 async def router(
-    settings: Settings, models: "Discovery", store: "Store", *, advised: bool = False
+    settings: Settings,
+    models: "Discovery",
+    store: "Store",
+    adviser: "ModelAdviser | None" = None,
 ) -> tuple[Router, list[EventSink]]:
     """The router, and what it learns by; by rules alone where that is switched off.
 
@@ -30,12 +34,12 @@ async def router(
         settings: whether to learn, and how much quality counts.
         models: the tiers.
         store: the outcomes.
-        advised: a model helps to choose recipes, so that they get doubtful questions too.
+        adviser: chooses recipes; where it asks a model, they get doubtful questions too.
     """
     from capibara6.routing import Learner, LearningRouter, OutcomeListener, RuleRouter, arms
     from capibara6.routing.prior import prior
 
-    rules = RuleRouter(doubtful_to_recipes=advised)
+    rules = RuleRouter(doubtful_to_recipes=adviser is not None and adviser.asks)
     if settings.router.learning == "off":
         return rules, []
     prices = {
@@ -55,6 +59,14 @@ async def router(
         return rules, []
     learning = LearningRouter(rules, learner, prices, settings.router.quality)
     return learning, [OutcomeListener(store.outcomes, learner)]
+
+
+def adviser(settings: Settings, models: "Discovery") -> "ModelAdviser | None":
+    """The model that chooses recipes, or was measured not to beat the rules."""
+    from capibara6.codegen.choosing.measurements import FILE_NAME
+    from capibara6.codegen.choosing.policies import best_adviser
+
+    return best_adviser(models.usable, settings.home / FILE_NAME)
 
 
 async def tuner(settings: Settings, store: "Store") -> "Tuner":

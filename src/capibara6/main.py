@@ -159,7 +159,6 @@ def _import(names: tuple[str, ...]) -> None:
 async def _join(
     settings: Settings, server: EmbeddedServer | None, models: "Discovery", stack: AsyncExitStack
 ) -> Platform:
-    from capibara6.codegen.choosing.measurements import RULES
     from capibara6.contest import Contest
     from capibara6.execution import E2BArena, E2BExecutor
     from capibara6.inventory import Stock
@@ -180,10 +179,8 @@ async def _join(
     stock = Stock(executor, _roomiest(settings), settings.home / "inventories")
     stack.push_async_callback(stock.close)
     metrics = MetricsListener()
-    adviser = _adviser(settings, models)
-    # Whoever asks a model where the rules are not sure is given those questions too.
-    advised = adviser is not None and adviser.policy != RULES
-    router, listening = await learners.router(settings, models, store, advised=advised)
+    adviser = learners.adviser(settings, models)
+    router, listening = await learners.router(settings, models, store, adviser)
     tuner = await learners.tuner(settings, store)
     memory, curating = await learners.memory(settings, store, stock, models, stack)
     forbidden = settings.validation.forbidden
@@ -276,14 +273,6 @@ def _tier(settings: Settings, name: str) -> "ModelTier":
         tokens_max=tier.tokens_max,
         context_tokens=tier.context_tokens,
     )
-
-
-def _adviser(settings: Settings, models: "Discovery") -> "ModelAdviser | None":
-    """The model that chooses recipes, or was measured to choose them worse than the rules."""
-    from capibara6.codegen.choosing.measurements import FILE_NAME
-    from capibara6.codegen.choosing.policies import best_adviser
-
-    return best_adviser(models.usable, settings.home / FILE_NAME)
 
 
 def _writers(models: "Discovery", adviser: "ModelAdviser | None") -> list[ProgramWriter]:

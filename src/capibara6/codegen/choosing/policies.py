@@ -39,6 +39,11 @@ class ModelAdviser:
     policy: str
     measurement: Measurement | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether the model is ever asked."""
+        return self.policy != RULES
+
     async def choose(self, request: Request, route: Route) -> Chosen:
         """Choose by the policy. Where the model fails, the rules' choice stands, and is said so.
 
