@@ -1,4 +1,4 @@
-"""Fuzz the parsers of tests/support/fuzz_targets.py with atheris, each for a while, in turn.
+"""Fuzz the parsers of tests/support/fuzz_*.py with atheris, each for a while, in turn.
 
 A finding ends its parser's turn: the input is written to --findings and printed. Add it to the
 target's seeds, which `make test` tries, and mend the parser.
