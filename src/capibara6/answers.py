@@ -8,6 +8,7 @@ from capibara6.domain.requests import DataFile, Request, Route
 from capibara6.errors import ModelReplyError
 from capibara6.texts import say
 
+RECIPE: Final = "recipe"  # the tier of the recipes
 _RECIPE_ORIGIN: Final = "recipe:"
 _TEXT: Final = "text/plain"
 

@@ -199,7 +199,9 @@ class Pipeline:
             await self._judge(attempt, bout.program, bout.result)
 
     def _count(self, attempt: Attempt) -> int:
-        """How many programs an attempt chooses among."""
+        """How many programs an attempt chooses among; recipes always write the same one."""
+        if attempt.tier == answers.RECIPE:
+            return 1
         if attempt.request.candidates is not None:
             return attempt.request.candidates
         if attempt.tier == attempt.route.tier and attempt.route.candidates is not None:

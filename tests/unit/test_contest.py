@@ -16,7 +16,16 @@ from capibara6.domain.requests import Request
 from capibara6.errors import ModelReplyError, ProviderError, RequestError
 from capibara6.intake import question_request
 from capibara6.pipeline import Pipeline
-from scripted_ports import RUN_ID, ScriptedRouter, ScriptedValidator, collect, diagnose, names
+from scripted_ports import (
+    GOOD,
+    RUN_ID,
+    ScriptedExecutor,
+    ScriptedRouter,
+    ScriptedValidator,
+    collect,
+    diagnose,
+    names,
+)
 
 FAILED = ExecutionResult(success=False, error=ExecutionError("KeyError", "'x'", "Traceback"))
 
@@ -183,6 +192,25 @@ async def test_what_more_than_half_give_is_settled_and_the_rest_is_ended() -> No
     (chosen,) = of(found, ev.CandidateChosen)
     assert chosen.tried == 3
     assert found[-1].answer == "7"
+
+
+async def test_a_recipe_is_one_program_however_many_are_asked_for() -> None:
+    writer = Writer("print 7", "print 7")
+    writer.tier = "recipe"
+    executor = ScriptedExecutor(GOOD)
+    validator = ScriptedValidator()
+    lines = Pipeline(
+        ScriptedRouter("recipe"),
+        [writer],  # type: ignore[list-item]
+        validator,
+        executor,
+        diagnose,
+        contest=Contest(Arena(), validator),  # type: ignore[arg-type]
+    )
+    found = await collect(lines.run(Request(RUN_ID, "sum?", candidates=5)))
+    assert found[-1].success
+    assert not of(found, ev.CandidateTried)
+    assert len(executor.requests) == 1
 
 
 async def test_patience_ends_when_one_has_ended_well(monkeypatch: pytest.MonkeyPatch) -> None:
