@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from capibara6.ace.deltas import HARMFUL, HELPFUL, bullet_of
+from capibara6.ace.deltas import HARMFUL, HELPFUL, TEXT_CHARS_MAX, bullet_of
 from capibara6.domain.playbook import Bullet, Delta
 
 OUTCOMES_COUNTED_MAX: Final = 200  # of a bullet: the newest
@@ -184,7 +184,9 @@ def _written(record: _Record) -> Bullet:
     bullet = record.added[1]
     text = record.fields.get("text", (None, bullet.text))[1]
     task = record.fields.get("task", (None, bullet.scope.task))[1]
-    return replace(bullet, text=str(text), scope=replace(bullet.scope, task=str(task)))
+    return replace(
+        bullet, text=str(text)[:TEXT_CHARS_MAX], scope=replace(bullet.scope, task=str(task))
+    )
 
 
 def _is_disabled(record: _Record) -> bool:

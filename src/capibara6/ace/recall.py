@@ -21,6 +21,7 @@ _NAMED_BONUS: Final = 1.0  # the failed program uses what the lesson warns of
 _RECIPE_LIKENESS_MIN: Final = 0.5
 _RECIPE: Final = "recipe"
 _WORD: Final = re.compile(r"[A-Za-z_]\w+")
+_BACKTICKS: Final = re.compile(r"`+")
 
 
 class Recaller:
@@ -115,8 +116,15 @@ def advice_of(entry: Entry) -> Advice:
     bullet = entry.bullet
     text = " ".join(bullet.text.split())
     if bullet.program:
-        text = f"{text}\n```python\n{bullet.program}\n```"
+        fence = _fence(bullet.program)
+        text = f"{text}\n{fence}python\n{bullet.program}\n{fence}"
     return Advice(bullet.id, bullet.section, text, -(-len(text) // CHARS_PER_TOKEN))
+
+
+def _fence(program: str) -> str:
+    """One that nothing in the program can close: an imported one may try to."""
+    longest = max(map(len, _BACKTICKS.findall(program)), default=0)
+    return "`" * max(3, longest + 1)
 
 
 def _query(request: Request, failure: Failure | None) -> str:

@@ -1,9 +1,9 @@
 """Learns from one outcome at a time which tier to ask: a contextual bandit.
 
 A Bayesian linear model of success: what all tiers share (how hard a request is, from its words),
-and what sets each tier apart (from its outline). Only the asked tier's outcome is seen; what it
-says about hardness serves all. Both parts are updated as one Kalman filter: the shared one with a
-variance for each feature, each tier's with its whole covariance.
+and what sets each tier apart (from its outline, and a little from its words). Only the asked tier's
+outcome is seen; what it says about hardness serves all. All parts are updated as one Kalman filter:
+those of words with a variance for each feature, that of each tier's outline with its covariance.
 
 Choices draw from what is believed (Thompson sampling), so that a tier is tried as long as it may be
 the best. Draws are narrower than beliefs, which pays in the short run and could stick to a wrong
@@ -25,12 +25,13 @@ from capibara6.routing.structure import OUTLINE_SIZE, outline
 _MIDDLE: Final = 0.5  # success expected of nothing known
 _PRICE_GAIN: Final = 0.35  # believed success of the dearest tier over the cheapest, at first
 _SHARED_VARIANCE: Final = 0.1
-_LEVEL_VARIANCE: Final = 0.015  # of a tier's level
-_OUTLINE_VARIANCE: Final = 0.02  # of what an outline does to a tier, all measures together
+_LEVEL_VARIANCE: Final = 0.01  # of a tier's level
+_OUTLINE_VARIANCE: Final = 0.005  # of what an outline does to a tier, all measures together
+_WORDS_VARIANCE: Final = 0.005  # of what words do to a tier apart from the others
 _NOISE: Final = 0.2  # variance of an outcome around its probability
 _FORGETTING: Final = 1 / 5000  # share of the knowledge lost with each outcome of a tier
-_LEVEL_CURIOSITY: Final = 0.6  # of the drawn deviations; 1 explores for an endless future
-_OUTLINE_CURIOSITY: Final = 0.3
+_LEVEL_CURIOSITY: Final = 0.7  # of the drawn deviations; 1 explores for an endless future
+_OUTLINE_CURIOSITY: Final = 0.2
 _TRIALS: Final = 1.5  # of each tier, times the logarithm of all outcomes
 _OUTCOMES_BEFORE_TRIALS: Final = 10
 
@@ -53,9 +54,30 @@ class Belief:
 
 
 @dataclass(slots=True)
+class _Words:
+    """Weights of words, believed apart from each other."""
+
+    variance: float
+    weights: list[float] = field(default_factory=lambda: [0.0] * SIZE)
+    variances: list[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.variances = [self.variance] * SIZE
+
+    def gains(self, row: Features) -> list[float]:
+        return list(map(mul, row.take(self.variances), row.values))
+
+    def update(self, row: Features, gains: Sequence[float], step: float, spread: float) -> None:
+        for place, gain in zip(row.places, gains, strict=True):
+            self.weights[place] += step * gain
+            self.variances[place] -= gain * gain / spread
+
+
+@dataclass(slots=True)
 class _Tier:
     weights: list[float]
     prior: list[float]
+    words: _Words = field(default_factory=lambda: _Words(_WORDS_VARIANCE))
     covariance: list[list[float]] = field(default_factory=lambda: _diagonal(_variances()))
     outcomes: int = 0
 
@@ -80,8 +102,7 @@ class Bandit:
     def __init__(
         self, prices: Mapping[str, float], measured: Mapping[str, float] | None = None
     ) -> None:
-        self._shared = [0.0] * SIZE
-        self._shared_variances = [_SHARED_VARIANCE] * SIZE
+        self._shared = _Words(_SHARED_VARIANCE)
         levels = _levels(prices)
         known = {tier: share - _MIDDLE for tier, share in (measured or {}).items()}
         self._tiers = {tier: _new_tier(known.get(tier, level)) for tier, level in levels.items()}
@@ -92,7 +113,7 @@ class Bandit:
         level = known.covariance[0][0]
         whole = sum(map(mul, known.products(seen.outline), seen.outline))
         drawn = _LEVEL_CURIOSITY**2 * level + _OUTLINE_CURIOSITY**2 * max(0.0, whole - level)
-        mean = self._hardness(seen) + sum(map(mul, known.weights, seen.outline))
+        mean = self._mean(seen, known)
         return Belief(mean, math.sqrt(drawn), known.outcomes)
 
     def beliefs(self, seen: Perception, tiers: Sequence[str]) -> dict[str, Belief]:
@@ -108,20 +129,20 @@ class Bandit:
 
     def learn(self, seen: Perception, tier: str, success: float) -> None:
         """Take one outcome, 0 to 1."""
-        known = self._tiers[tier]
-        row, variances = seen.row, self._shared_variances
-        gains = list(map(mul, row.take(variances), row.values))
+        known, row = self._tiers[tier], seen.row
+        shared, own = self._shared.gains(row), known.words.gains(row)
         products = known.products(seen.outline)
-        spread = sum(map(mul, gains, row.values)) + sum(map(mul, products, seen.outline)) + _NOISE
-        predicted = self._hardness(seen) + sum(map(mul, known.weights, seen.outline))
-        step = (success - predicted) / spread
-        for place, gain in zip(row.places, gains, strict=True):
-            self._shared[place] += step * gain
-            variances[place] -= gain * gain / spread
+        spread = sum(map(mul, products, seen.outline)) + _NOISE
+        spread += sum(map(mul, shared, row.values)) + sum(map(mul, own, row.values))
+        step = (success - self._mean(seen, known)) / spread
+        self._shared.update(row, shared, step, spread)
+        known.words.update(row, own, step, spread)
         _update(known, products, step, spread)
 
-    def _hardness(self, seen: Perception) -> float:
-        return _MIDDLE + seen.row.dot(self._shared)
+    def _mean(self, seen: Perception, tier: _Tier) -> float:
+        words = seen.row.dot(self._shared.weights) + seen.row.dot(tier.words.weights)
+        own: float = sum(map(mul, tier.weights, seen.outline))
+        return _MIDDLE + words + own
 
 
 def draw(belief: Belief, source: random.Random) -> float:

@@ -8,6 +8,8 @@ import math
 import re
 from typing import Final
 
+from capibara6.routing.kinds import KINDS, kinds
+
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _SENTENCE: Final = re.compile(r"[.!?¿¡]+(?:\s|$)|\n+")
@@ -25,17 +27,19 @@ _USUAL: Final = (
     (1.5, 1.2), (0.3, 0.4), (0.85, 0.12), (0.8, 0.12), (0.12, 0.1), (0.6, 0.3),
 )  # fmt: skip
 _FAR: Final = 2.5  # nothing is further out than this
-OUTLINE_SIZE: Final = 1 + len(_USUAL)
+_KIND_WEIGHT: Final = 0.7
+OUTLINE_SIZE: Final = 1 + len(_USUAL) + len(KINDS)
 
 
 def outline(text: str) -> tuple[float, ...]:
-    """A constant one and the measures, centred and scaled; together shorter than three."""
+    """A constant one, the measures, centred and scaled, and the kinds that the text is of."""
     share = 1 / math.sqrt(len(_USUAL))
     scaled = (
         (value - usual) / spread
         for value, (usual, spread) in zip(measures(text), _USUAL, strict=True)
     )
-    return (1.0, *(share * min(_FAR, max(-_FAR, value)) for value in scaled))
+    measured = (share * min(_FAR, max(-_FAR, value)) for value in scaled)
+    return (1.0, *measured, *(_KIND_WEIGHT * kind for kind in kinds(text)))
 
 
 def measures(text: str) -> tuple[float, ...]:
