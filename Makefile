@@ -54,10 +54,10 @@ hostile: $(VENV)/dev.stamp ## Write docs/HOSTILE_PROGRAMS.md anew: every layer a
 	$(BIN)/python scripts/hostile_programs.py --record
 
 soak: $(VENV)/dev.stamp ## Load for half an hour, 50 sandboxes for ten minutes, thousands of kills: nothing lost or left
-	$(BIN)/python bench/load.py --clients 8 --seconds $(LOAD_S)
-	$(BIN)/python bench/soak.py --seconds $(SOAK_S)
-	$(BIN)/python bench/kills.py --kills $(KILLS)
-	$(BIN)/python bench/platform_kills.py --kills $(PLATFORM_KILLS)
+	@failed=0; for part in "load.py --clients 8 --seconds $(LOAD_S)" "soak.py --seconds $(SOAK_S)" \
+		"kills.py --kills $(KILLS)" "platform_kills.py --kills $(PLATFORM_KILLS)"; do \
+		echo "== bench/$$part"; $(BIN)/python bench/$$part || failed=1; \
+	done; exit $$failed
 
 fuzz: $(VENV)/fuzz.stamp ## Fuzz every parser of what clients and guests send, and both HTTP faces by their OpenAPI
 	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_S)
