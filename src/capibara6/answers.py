@@ -10,6 +10,7 @@ from capibara6.texts import say
 
 RECIPE: Final = "recipe"  # the tier of the recipes
 _RECIPE_ORIGIN: Final = "recipe:"
+_MODEL_ORIGIN: Final = "model:"
 _TEXT: Final = "text/plain"
 
 
@@ -18,13 +19,21 @@ def asks_for_no_program(request: Request, route: Route) -> bool:
     return route.task == "conversation" and not request.files
 
 
-def answer_of(program: Program, result: ExecutionResult, language: str) -> str:
-    """The printed answer; for a recipe also whether a model was used."""
+def answer_of(
+    program: Program,
+    result: ExecutionResult,
+    language: str,
+    very_small: frozenset[str] = frozenset(),
+) -> str:
+    """The printed answer, and whether a model was used, or one that is very small."""
     answer = printed(result) or say("nothing_printed", language)
     if program.origin.startswith(_RECIPE_ORIGIN):
         recipe = program.origin.removeprefix(_RECIPE_ORIGIN)
         used = "recipe_by_model" if program.completion_tokens else "no_model_used"
         return f"{answer}\n\n{say(used, language, recipe=recipe)}"
+    model = program.origin.removeprefix(_MODEL_ORIGIN)
+    if program.origin.startswith(_MODEL_ORIGIN) and model in very_small:
+        return f"{answer}\n\n{say('very_small_model', language, model=model)}"
     return answer
 
 

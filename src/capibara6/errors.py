@@ -9,6 +9,8 @@
     │   ├── UnknownTierError          unknown_tier
     │   ├── UnknownRecordError        not_found
     │   ├── DataFileError             data_file          an input file that cannot be used
+    │   ├── ModelFileError            model_file         a file that is no usable model
+    │   ├── LocalModelError           local_model        a model that cannot be added or found
     │   ├── NoRecipeError             no_recipe          a question that no recipe can answer
     │   └── TooLargeError             too_large
     ├── ProviderError                 provider           the sandbox provider, not the program
@@ -17,7 +19,8 @@
     ├── ModelError                    model              a model endpoint failed
     │   ├── ModelUnreachableError     model_unreachable
     │   ├── ModelBusyError            model_busy         429 or overload after all retries
-    │   └── ModelReplyError           model_reply        an answer without a usable program
+    │   ├── ModelReplyError           model_reply        an answer without a usable program
+    │   └── EngineError               engine             what serves local models is not there
     └── AccessError                   access             a wrong or missing API key
 
 A user's program that fails is not an error here: it is data (`ExecutionResult.error`).
@@ -119,6 +122,24 @@ class DataFileError(RequestError):
         super().__init__(f"Data file {name!r}: {problem}. {remedy}")
 
 
+class ModelFileError(RequestError):
+    """A file of a model that is missing, none, cut short, or too large for this machine."""
+
+    code = "model_file"
+
+    def __init__(self, file: str, problem: str, remedy: str) -> None:
+        super().__init__(f"Model file {file!r}: {problem}. {remedy}")
+
+
+class LocalModelError(RequestError):
+    """A local model of that name cannot be added, or there is none."""
+
+    code = "local_model"
+
+    def __init__(self, name: str, problem: str, remedy: str) -> None:
+        super().__init__(f"Local model {name!r}: {problem}. {remedy}")
+
+
 class NoRecipeError(RequestError):
     """No recipe can answer the question; the message says why, in the question's language."""
 
@@ -192,6 +213,15 @@ class ModelReplyError(ModelError):
 
     def __init__(self, model: str, problem: str) -> None:
         super().__init__(f"Model {model!r} gave no usable program: {problem}.")
+
+
+class EngineError(ModelError):
+    """llama.cpp, which serves local models, is not installed or cannot be."""
+
+    code = "engine"
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"Local models: {problem}. {remedy}")
 
 
 class AccessError(CapibaraError):

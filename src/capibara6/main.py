@@ -7,7 +7,6 @@ help, start at once; `open_platform` imports them while the sandbox server is be
 import asyncio
 import importlib
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from capibara6 import learners
 from capibara6.config import Settings, load_settings
-from capibara6.domain.ports import Memory, ProgramWriter
+from capibara6.domain.ports import Memory
 from capibara6.domain.requests import DataFile
+from capibara6.local_models.opening import opened_models
+from capibara6.model_tiers import LocalTiers, available_models, spare_writers, tier_of, writers
 from capibara6.pipeline import Pipeline
 from capibara6.supervision.server import IDLE_TIMEOUT_S, EmbeddedServer, Notify, unnoticed
 from capibara6.texts import say
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from capibara6.api.services import Services
-    from capibara6.codegen.choosing.policies import ModelAdviser
     from capibara6.codegen.discovery import Discovery
     from capibara6.codegen.tiers import ModelTier
     from capibara6.execution import E2BExecutor, Provider
@@ -53,6 +53,7 @@ class Platform:
     degraded: tuple[str, ...] = ()  # what the embedded server's machine does not offer
     memory: Memory | None = None  # the playbook
     tiers: tuple["ModelTier", ...] = ()  # models that answer now
+    local: LocalTiers = ()  # local models, in the places of tiers
 
     def services(self) -> "Services":
         """What the HTTP face needs of it."""
@@ -92,8 +93,9 @@ async def open_platform(
         server = embedded_server(settings, idle_timeout_s)
         if server and idle_timeout_s is None:
             stack.push_async_callback(server.stop)
-        models = await _started(settings, server, notify)
-        yield await _join(settings, server, models, stack)
+        local = await stack.enter_async_context(opened_models(settings.home, notify))
+        models = await _started(settings, server, notify, local)
+        yield await _join(settings, server, models, local, stack)
 
 
 def create_app(settings: Settings | None = None, platform: Platform | None = None) -> "FastAPI":
@@ -137,11 +139,11 @@ def embedded_server(
 
 
 async def _started(
-    settings: Settings, server: EmbeddedServer | None, notify: Notify
+    settings: Settings, server: EmbeddedServer | None, notify: Notify, local: LocalTiers
 ) -> "Discovery":
     """Find or start the server; find models and import what is slow to import meanwhile."""
     imports = asyncio.create_task(asyncio.to_thread(_import, _HEAVY))
-    discovery = asyncio.create_task(available_models(settings))
+    discovery = asyncio.create_task(available_models(settings, local))
     try:
         if server:
             await server.ensure(notify)
@@ -157,7 +159,11 @@ def _import(names: tuple[str, ...]) -> None:
 
 
 async def _join(
-    settings: Settings, server: EmbeddedServer | None, models: "Discovery", stack: AsyncExitStack
+    settings: Settings,
+    server: EmbeddedServer | None,
+    models: "Discovery",
+    local: LocalTiers,
+    stack: AsyncExitStack,
 ) -> Platform:
     from capibara6.contest import Contest
     from capibara6.execution import E2BArena, E2BExecutor
@@ -189,16 +195,17 @@ async def _join(
     )
     pipeline = Pipeline(
         router=router,
-        writers=_writers(models, adviser),
+        writers=writers(models, adviser),
         validator=validator,
         executor=TunedExecutor(executor, tuner),
         diagnose=InformedDiagnosis(stock),
         sinks=[EventBus([*learners.recorders(store, tuner), *listening, *curating, metrics])],
         attempts_max=settings.limits.repair_attempts_max,
-        spare_writers=_spare_writers(settings, models),
+        spare_writers=spare_writers(settings, models, local),
         memory=memory,
         contest=Contest(arena, validator),
         candidates={name: tier.candidates for name, tier in settings.tiers.items()},
+        very_small=frozenset(one.model.name for one in local if one.model.is_very_small),
     )
     degraded = server.degraded if server else ()
     # Whoever asks for a verdict waits until the packages are known.
@@ -213,6 +220,7 @@ async def _join(
         degraded,
         memory,
         tuple(models.usable),
+        local,
     )
 
 
@@ -238,15 +246,6 @@ def _provider_source(
     return find
 
 
-async def available_models(settings: Settings) -> "Discovery":
-    """The model tiers that answer now, and why the others do not."""
-    from capibara6.codegen.discovery import discover
-
-    keys = {name: key.get_secret_value() for name, key in settings.model_keys.items()}
-    configured = [_tier(settings, name) for name in settings.tiers]
-    return await discover(configured, {**os.environ, **keys})
-
-
 def model_tier(platform: Platform, name: str) -> "ModelTier":
     """The model of that name: one that answers, else one that is configured.
 
@@ -255,38 +254,4 @@ def model_tier(platform: Platform, name: str) -> "ModelTier":
         MissingKeyError: its key is not set.
     """
     found = next((tier for tier in platform.tiers if tier.name == name), None)
-    return found or _tier(platform.settings, name)
-
-
-def _tier(settings: Settings, name: str) -> "ModelTier":
-    from capibara6.codegen.tiers import ModelTier
-
-    tier = settings.tier(name)
-    return ModelTier(
-        name=name,
-        base_url=tier.base_url,
-        model=tier.model,
-        api_key=settings.tier_key(name),
-        usd_per_million_tokens_in=tier.usd_per_million_tokens_in,
-        usd_per_million_tokens_out=tier.usd_per_million_tokens_out,
-        timeout_s=tier.timeout_s,
-        tokens_max=tier.tokens_max,
-        context_tokens=tier.context_tokens,
-    )
-
-
-def _writers(models: "Discovery", adviser: "ModelAdviser | None") -> list[ProgramWriter]:
-    """One a tier, cheapest first: the recipes, then the models that answer."""
-    from capibara6.codegen.models import ModelWriter
-    from capibara6.codegen.recipes import RecipeWriter
-
-    return [RecipeWriter(adviser), *(ModelWriter(tier) for tier in models.usable)]
-
-
-def _spare_writers(settings: Settings, models: "Discovery") -> list[ProgramWriter]:
-    """Of the configured tiers that do not answer, so that who asks for one is told why."""
-    from capibara6.codegen.models import ModelWriter
-
-    for tier in models.unusable:
-        log.info("model tier %s does not answer: %s", tier.name, tier.reason)
-    return [ModelWriter(_tier(settings, tier.name)) for tier in models.unusable]
+    return found or tier_of(platform.settings, name, platform.local)

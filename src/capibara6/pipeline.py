@@ -54,6 +54,7 @@ class Pipeline:
         memory: gives models advice out of earlier runs; None: they get none.
         contest: holds contests among candidates; None: every attempt is one program.
         candidates: programs of a tier to choose among; of those left out, one.
+        very_small: models whose answers say so.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Pipeline:
         memory: Memory | None = None,
         contest: Contest | None = None,
         candidates: Mapping[str, int] | None = None,
+        very_small: frozenset[str] = frozenset(),
     ) -> None:
         self._router = router
         self._ladder = Ladder(tuple(writers), tuple(spare_writers))
@@ -82,6 +84,7 @@ class Pipeline:
         self._memory = memory
         self._contest = contest
         self._candidates = candidates or {}
+        self._very_small = very_small
 
     def run(self, request: Request) -> Events:
         """Answer a question; `request.files` are profiled.
@@ -228,7 +231,7 @@ class Pipeline:
         """Take the result as the answer, or as a failure that shows."""
         language = attempt.route.language
         if result.success and not answers.is_silent(result):
-            attempt.answer = answers.answer_of(program, result, language)
+            attempt.answer = answers.answer_of(program, result, language, self._very_small)
         elif result.success:
             attempt.failed(Failure(program, answers.silence(language), result))
         else:

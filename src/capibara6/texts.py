@@ -20,6 +20,16 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "(A model chose the recipe “{recipe}”, and wrote nothing of the program.)",
         "es": "(Un modelo eligió la receta «{recipe}»; del programa no escribió nada.)",
     },
+    "very_small_model": {
+        "en": (
+            "(The program is by “{model}”, a very small model, which is often wrong: check the "
+            "program before you trust the answer.)"
+        ),
+        "es": (
+            "(El programa es de «{model}», un modelo muy pequeño que se equivoca a menudo: revisa "
+            "el programa antes de fiarte de la respuesta.)"
+        ),
+    },
     "conversation": {
         "en": (
             "That is conversation, not a task for a program, so I ran nothing and have no answer "
@@ -230,6 +240,41 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "es": "El servidor de entornos aislados escucha en {url}.",
     },
     "interrupted": {"en": "Interrupted.", "es": "Interrumpido."},
+    # -- local models ------------------------------------------------------------------------
+    "installing_engine": {
+        "en": "Compiling llama.cpp; this takes some minutes, once …",
+        "es": "Compilando llama.cpp; tarda unos minutos, una sola vez …",
+    },
+    "engine_ready": {
+        "en": "llama.cpp is installed ({python}).",
+        "es": "llama.cpp está instalado ({python}).",
+    },
+    "engine_missing": {
+        "en": "llama.cpp is missing: install it with `capibara6 models install`.",
+        "es": "Falta llama.cpp: instálalo con `capibara6 models install`.",
+    },
+    "very_small_added": {
+        "en": "“{model}” is a very small model: it is often wrong, and its answers say so.",
+        "es": "«{model}» es un modelo muy pequeño: se equivoca a menudo; sus respuestas lo dicen.",
+    },
+    "no_models": {
+        "en": "No local models. Add one: capibara6 models add smollm2",
+        "es": "No hay modelos locales. Añade uno: capibara6 models add smollm2",
+    },
+    "model_removed": {
+        "en": "“{model}” is no local model any more.",
+        "es": "«{model}» ya no es un modelo local.",
+    },
+    "model_tested": {
+        "en": (
+            "“{model}” gave its first answer after {first_answer_s} s, loading included; "
+            "then {tokens_per_s} tokens a second:\n{answer}"
+        ),
+        "es": (
+            "«{model}» dio su primera respuesta a los {first_answer_s} s, contando la carga; "
+            "después {tokens_per_s} tokens por segundo:\n{answer}"
+        ),
+    },
     # -- lists -------------------------------------------------------------------------------
     "no_executions": {"en": "No executions yet.", "es": "Todavía no hay ejecuciones."},
     "self_check_ok": {"en": "ok", "es": "bien"},

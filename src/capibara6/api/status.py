@@ -18,6 +18,8 @@ STATUS: Final[dict[type[errors.CapibaraError], int]] = {
     errors.UnknownTierError: 400,
     errors.UnknownRecordError: 404,
     errors.DataFileError: 422,
+    errors.ModelFileError: 422,
+    errors.LocalModelError: 400,
     errors.NoRecipeError: 422,
     errors.TooLargeError: 413,
     # Not 502/503/504 lightly: clients retry those, so only what a retry can mend has them.
@@ -28,6 +30,7 @@ STATUS: Final[dict[type[errors.CapibaraError], int]] = {
     errors.ModelUnreachableError: 502,
     errors.ModelBusyError: 503,
     errors.ModelReplyError: 502,
+    errors.EngineError: 502,
     errors.AccessError: 401,
 }
 

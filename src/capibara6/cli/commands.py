@@ -9,6 +9,7 @@ import typer
 from capibara6 import __version__
 from capibara6.cli.eval_commands import eval_app
 from capibara6.cli.limit_commands import limits_app
+from capibara6.cli.models import models_app
 from capibara6.cli.playbook_commands import playbook_app
 from capibara6.cli.router_commands import router_app
 from capibara6.domain.requests import CANDIDATES_MAX
@@ -29,6 +30,7 @@ app.add_typer(sandbox_app, name="sandbox", help="The embedded E2B server alone."
 app.add_typer(router_app, name="router", help="What the router has learnt.")
 app.add_typer(limits_app, name="limits", help="Limits of memory and time that follow usage.")
 app.add_typer(playbook_app, name="playbook", help="Lessons and recipes learnt from runs.")
+app.add_typer(models_app, name="models", help="GGUF files as models, without another program.")
 app.add_typer(eval_app, name="eval", help="Measure the learners on recorded facts.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

@@ -11,8 +11,11 @@ from typing import Any, Final
 from capibara6.cli.stored import stored
 from capibara6.config import Settings, load_settings
 from capibara6.errors import CapibaraError
-from capibara6.main import available_models, embedded_server
+from capibara6.local_models.opening import opened_models
+from capibara6.main import embedded_server
+from capibara6.model_tiers import available_models
 from capibara6.supervision.environment import server_environment
+from capibara6.supervision.server import unnoticed
 
 _SANDBOX_DOCTOR: Final = ("-m", "capibara6_sandbox", "doctor", "--json")
 _SANDBOX_DOCTOR_S_MAX: Final = 120
@@ -90,7 +93,8 @@ async def _provider(settings: Settings) -> Check:
 
 async def _models(settings: Settings) -> list[Check]:
     try:
-        found = await available_models(settings)
+        async with opened_models(settings.home, unnoticed) as local:
+            found = await available_models(settings, local)
     except CapibaraError as error:
         return [Check("platform", "models", ok=False, needed=True, detail=str(error))]
     usable = [

@@ -1,0 +1,175 @@
+"""One chat completion, asked of a model's process as a stream whatever the client wanted.
+
+Only a stream can be stopped: llama.cpp's server looks between two tokens whether its client is
+there. A client that wants no stream gets the pieces joined; both get the tokens counted.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any, Final
+
+import httpx
+
+from capibara6.local_models.process import ModelProcess
+from capibara6.local_models.serving import ServedModel
+
+_EVENT: Final = "data: "
+_DONE: Final = "[DONE]"
+_EVENT_CHARACTERS_MAX: Final = 1_000_000
+_STALL_S_MAX: Final = 300.0  # between two tokens; a long prompt comes before the first
+_TOKENS_AROUND: Final = 8  # that a chat template puts around a message, at most about
+_OURS: Final = frozenset({"stream", "stream_options", "n", "model"})
+
+
+class Refused(Exception):  # noqa: N818 - becomes an HTTP reply
+    """A request that cannot be served; OpenAI's status and code."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        self.status = status
+        self.code = code
+        super().__init__(message)
+
+
+class BrokenOff(Exception):  # noqa: N818 - handled by the endpoint
+    """The model's process ended, or fell silent, under a request."""
+
+
+class Completion:
+    """One request and what came of it.
+
+    Args:
+        served: whose turn it is.
+        process: its process.
+        body: of the client's request.
+    """
+
+    def __init__(self, served: ServedModel, process: ModelProcess, body: Mapping[str, Any]) -> None:
+        self._served = served
+        self._process = process
+        self._body = body
+        self._pieces: list[str] = []
+        self._last: dict[str, Any] = {}
+        self._finish_reason: str | None = None
+        self._prompt_tokens = 0
+
+    async def check(self) -> None:
+        """Count the prompt's tokens.
+
+        Raises:
+            Refused: it does not fit into the context.
+            BrokenOff: the process has ended.
+        """
+        messages = self._body.get("messages")
+        if not isinstance(messages, list) or not messages:
+            raise Refused(400, "invalid_request", "messages is missing or empty")
+        texts = [str(m.get("content") or "") for m in messages if isinstance(m, dict)]
+        counted = await self._count("\n".join(texts))
+        self._prompt_tokens = counted + _TOKENS_AROUND * len(messages)
+        context = self._served.model.context_tokens
+        if self._prompt_tokens >= context:
+            raise Refused(
+                400,
+                "context_length_exceeded",
+                f"The prompt has {self._prompt_tokens:,} tokens and the context of local model "
+                f"{self._served.model.name!r} holds {context:,}; shorten it, or add the model "
+                "again with a larger --context",
+            )
+
+    async def chunks(self) -> AsyncGenerator[dict[str, Any], None]:
+        """OpenAI's chunks as they come, with the model's name as it was added.
+
+        Raises:
+            Refused: llama.cpp's server refuses the request.
+            BrokenOff: the process ended, or sends nothing any more.
+        """
+        wanted = {name: value for name, value in self._body.items() if name not in _OURS}
+        wanted["stream"] = True
+        request = self._served.client.build_request(
+            "POST",
+            f"{self._process.base_url}/v1/chat/completions",
+            headers=self._process.headers,
+            json=wanted,
+            timeout=httpx.Timeout(10.0, read=_STALL_S_MAX),
+        )
+        try:
+            reply = await self._served.client.send(request, stream=True)
+            try:
+                await _check_status(reply)
+                async with aclosing(self._events(reply)) as events:
+                    async for chunk in events:
+                        yield chunk
+            finally:
+                await reply.aclose()
+        except httpx.HTTPError as failure:
+            raise BrokenOff(str(failure) or type(failure).__name__) from None
+        if self._finish_reason is None:
+            raise BrokenOff("its stream ended before the answer did")
+
+    async def usage_chunk(self) -> dict[str, Any]:
+        """The chunk that ends a stream whose client wants the usage."""
+        usage = await self._usage()
+        return {**self._last, "choices": [], "usage": usage}
+
+    async def joined(self) -> dict[str, Any]:
+        """The answer as one object."""
+        async with aclosing(self.chunks()) as chunks:
+            async for _ in chunks:
+                pass
+        message = {"role": "assistant", "content": "".join(self._pieces)}
+        choice = {"index": 0, "message": message, "finish_reason": self._finish_reason}
+        usage = await self._usage()
+        return {**self._last, "object": "chat.completion", "choices": [choice], "usage": usage}
+
+    async def _events(self, reply: httpx.Response) -> AsyncGenerator[dict[str, Any], None]:
+        async for line in reply.aiter_lines():
+            if not line.startswith(_EVENT) or len(line) > _EVENT_CHARACTERS_MAX:
+                continue
+            data = line.removeprefix(_EVENT)
+            if data == _DONE:
+                return
+            try:
+                chunk = json.loads(data)
+                yield self._taken(chunk)
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+                raise BrokenOff("its stream holds an event that is no chunk") from None
+
+    def _taken(self, chunk: dict[str, Any]) -> dict[str, Any]:
+        chunk["model"] = self._served.model.name
+        choice = chunk["choices"][0]
+        piece = choice["delta"].get("content")
+        if isinstance(piece, str):
+            self._pieces.append(piece)
+        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        self._last = {name: value for name, value in chunk.items() if name != "choices"}
+        return chunk
+
+    async def _usage(self) -> dict[str, int]:
+        completion = await self._count("".join(self._pieces))
+        return {
+            "prompt_tokens": self._prompt_tokens,
+            "completion_tokens": completion,
+            "total_tokens": self._prompt_tokens + completion,
+        }
+
+    async def _count(self, text: str) -> int:
+        if not text:
+            return 0
+        try:
+            reply = await self._served.client.post(
+                f"{self._process.base_url}/extras/tokenize/count",
+                headers=self._process.headers,
+                json={"input": text},
+                timeout=30.0,
+            )
+            return int(reply.json()["count"])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as failure:
+            raise BrokenOff(str(failure) or type(failure).__name__) from None
+
+
+async def _check_status(reply: httpx.Response) -> None:
+    if reply.status_code == httpx.codes.OK:
+        return
+    said = (await reply.aread())[:2000].decode(errors="replace")
+    status = reply.status_code if reply.is_client_error else 400
+    raise Refused(status, "invalid_request", f"llama.cpp refuses the request: {said}")
