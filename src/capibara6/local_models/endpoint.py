@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from capibara6.errors import CapibaraError
 from capibara6.local_models.completions import BrokenOff, Completion, Refused
-from capibara6.local_models.process import ModelProcess
+from capibara6.local_models.process import ModelProcess, ServingFailed
 from capibara6.local_models.serving import ServedModel, TooManyWaiting
 
 _BODY_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -133,7 +133,7 @@ class _Answering:
             return _Stream(self._events(completion, first, rest), self._stack)
         except TooManyWaiting as refusal:
             raise Refused(429, "rate_limit_exceeded", str(refusal)) from None
-        except CapibaraError as failure:
+        except (CapibaraError, ServingFailed) as failure:
             # Not a status that clients try again by themselves: it was tried here.
             raise Refused(424, failure.code, str(failure)) from None
         except BrokenOff as broken:

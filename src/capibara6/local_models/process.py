@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import httpx
 
-from capibara6.errors import ModelError
 from capibara6.local_models.registry import LocalModel
 from capibara6.local_models.room import check_fits, data_bytes_max
 
@@ -30,8 +29,10 @@ _ALL_WALLS: Final = ("limits", "landlock", "seccomp")
 _ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
-class ServingFailed(ModelError):  # noqa: N818 - told to the client as an error of the endpoint
+class ServingFailed(Exception):  # noqa: N818 - told to the client as an error of the endpoint
     """A model's process does not start, or ended."""
+
+    code = "model_crashed"
 
 
 class ModelProcess:
