@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 QUESTION = "Write a Python program that prints the numbers from 1 to 5."
 
 
-def body(question: str = QUESTION, tokens: int = 24, **more: Any) -> dict[str, Any]:
+def body(question: str = QUESTION, tokens: int = 8, **more: Any) -> dict[str, Any]:
     messages = [{"role": "user", "content": question}]
     return {"model": "m", "messages": messages, "max_tokens": tokens, "temperature": 0, **more}
 

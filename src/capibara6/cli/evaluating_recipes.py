@@ -35,7 +35,7 @@ from capibara6.evaluation.recipe_choices import (
     scores,
 )
 from capibara6.evaluation.recipe_questions import read_recipe_questions
-from capibara6.main import available_models
+from capibara6.model_tiers import available_models
 
 Results = Mapping[str, Sequence[Answered]]  # by policy
 
