@@ -60,6 +60,20 @@ def test_a_fork_has_the_variables_and_goes_its_own_way(origin: Sandbox) -> None:
     fork.kill()
 
 
+def test_a_context_that_was_removed_is_not_missed_by_forks(
+    server: SandboxServer, origin: Sandbox
+) -> None:
+    before = server.open_fds()
+    for _ in range(3):
+        context = origin.create_code_context(language="python")
+        origin.run_code("y = 1", context=context)
+        origin.remove_code_context(context)
+    (fork,) = _fork(origin)
+    assert _value(fork, "x") == "41"
+    fork.kill()
+    wait_until(lambda: server.open_fds() <= before)
+
+
 def test_forks_draw_other_numbers(origin: Sandbox) -> None:
     draw = "random.random(), np.random.rand(), generator.random()"
     sandboxes = [origin, *_fork(origin, 3)]

@@ -97,6 +97,8 @@ class KernelContexts(ABC):
         """
         async with self._contexts_turn:
             await self.machine.guest.request("contexts.remove", id=context_id)
+            async with self.machine.carrying:  # forks that are under way know it still
+                self.machine.drop_kernel(context_id)
             for language, default_id in list(self.default_context_ids.items()):
                 if default_id == context_id:
                     del self.default_context_ids[language]

@@ -159,10 +159,14 @@ class Machine(Doors, Standstill):
 
     def hold_kernel(self, context_id: str, kernel: HostedKernel) -> None:
         """Know a context's kernel, in the place of an earlier one."""
+        self.drop_kernel(context_id)
+        self.kernels[context_id] = kernel
+
+    def drop_kernel(self, context_id: str) -> None:
+        """Know a context's kernel no longer: forks need not carry it. Idempotent."""
         earlier = self.kernels.pop(context_id, None)
         if earlier is not None:
             earlier.close()
-        self.kernels[context_id] = kernel
 
     def usage(self) -> CgroupUsage | None:
         """Return what its programs have used; None where there are no cgroups."""
