@@ -52,12 +52,23 @@ def filled(place: Path) -> Iterator[None]:
             filler.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def stopping(server: SandboxServer) -> Iterator[None]:
+    """Stop a server that is started inside, also when something fails there."""
+    try:
+        yield
+    finally:
+        status = server.stop()
+    assert status == 0
+
+
 def test_a_full_tmp_costs_a_server_with_root_nothing(
     sandbox_server: SandboxServer, small: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("copied")
-    with filled(small):
-        server = SandboxServer(("--pool", "0"), environment={"TMPDIR": str(small)}).start()
+    server = SandboxServer(("--pool", "0"), environment={"TMPDIR": str(small)})
+    with filled(small), stopping(server):
+        server.start()
         with Sandbox.create("code-interpreter-v1", timeout=120, **server.sdk) as sandbox:
             assert sandbox.run_code("6 * 7").text == "42"
             sandbox.files.write("f", "kept")
@@ -66,7 +77,6 @@ def test_a_full_tmp_costs_a_server_with_root_nothing(
             assert sandbox.files.read("f") == "kept"
         template = Template(file_context_path=str(tmp_path)).from_base_image().copy("file", "file")
         Template.build(template, "of-a-full-tmp", **server.sdk)
-        assert server.stop() == 0
     assert not any(small.iterdir())
     assert "Traceback" not in "".join(server.log_lines)
 
@@ -79,10 +89,13 @@ def test_a_full_folder_for_sockets_is_told_and_costs_nobody_else(
     os.chown(small, ORDINARY_ID, ORDINARY_ID)
     places = (f"XDG_RUNTIME_DIR={small}", f"TMPDIR={small}")
     arguments = ("--data", str(home), "--pool", "0")
-    server = SandboxServer(arguments, wrapper=(*wrapper, *places)).start()
+    server = SandboxServer(arguments, wrapper=(*wrapper, *places))
     asked = {"templateID": "base", "timeout": 60}
-    headers = {"X-API-KEY": server.key}
-    with Sandbox.create("base", timeout=300, **server.sdk) as sandbox:
+    with (
+        stopping(server),
+        Sandbox.create("base", timeout=300, **server.start().sdk) as sandbox,
+    ):
+        headers = {"X-API-KEY": server.key}
         held = server.open_fds()
         with filled(small):
             for _ in range(3):
@@ -92,5 +105,4 @@ def test_a_full_folder_for_sockets_is_told_and_costs_nobody_else(
             assert sandbox.commands.run("echo on").stdout == "on\n"
         wait_until(lambda: server.open_fds() <= held)
         assert Sandbox.create("base", timeout=60, **server.sdk).kill()
-    assert server.stop() == 0
     assert "Traceback" not in "".join(server.log_lines)
