@@ -25,6 +25,7 @@ from capibara6_sandbox.errors import SandboxServerError
 from capibara6_sandbox.gateway.app import create_app
 from capibara6_sandbox.gateway.certificates import Certificate, local_certificate
 from capibara6_sandbox.gateway.listeners import listen, serving
+from capibara6_sandbox.host.announcement import superseded, write_private
 from capibara6_sandbox.host.builds.registries import RegistrySettings
 from capibara6_sandbox.host.builds.workshop import BuildSettings
 from capibara6_sandbox.host.egress import NetworkSettings
@@ -194,12 +195,12 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
             _announce(
                 f"http://{host}:{port}", key, secured, keeper.foundry.degraded, arguments.state
             )
-            await _wait_for_end(keeper, stop, arguments.idle_timeout)
+            await _wait_for_end(keeper, stop, arguments.idle_timeout, arguments.state)
     except (TemplateBuildError, ZygoteError, OSError) as cause:
         _fail_to_start(cause)
     finally:
         await keeper.stop()
-        if arguments.state is not None:
+        if arguments.state is not None and not superseded(arguments.state):
             arguments.state.unlink(missing_ok=True)
 
 
@@ -273,18 +274,12 @@ def _announce(
             "started_at": datetime.now(UTC).isoformat(),
             "degraded": degraded,
         }
-        _write_private(state, json.dumps(record))
+        write_private(state, json.dumps(record))
 
 
-def _write_private(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(text)
-    aside.replace(path)
-
-
-async def _wait_for_end(keeper: Keeper, stop: asyncio.Event, idle_timeout_s: float) -> None:
+async def _wait_for_end(
+    keeper: Keeper, stop: asyncio.Event, idle_timeout_s: float, state: Path | None
+) -> None:
     """Wait for a signal, or until no sandbox has run for `idle_timeout_s` (0: for ever)."""
     last_used = time.monotonic()
     while not stop.is_set():
@@ -293,6 +288,9 @@ async def _wait_for_end(keeper: Keeper, stop: asyncio.Event, idle_timeout_s: flo
                 await stop.wait()
         if keeper.busy:
             last_used = time.monotonic()
+        elif superseded(state):
+            _log.warning("superseded", state=str(state))
+            return
         if idle_timeout_s and time.monotonic() - last_used > idle_timeout_s:
             _log.info("idle", seconds=idle_timeout_s)
             return
