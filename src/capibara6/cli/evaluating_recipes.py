@@ -21,7 +21,7 @@ from capibara6.codegen.choosing.measurements import (
     rules_digest,
 )
 from capibara6.codegen.tiers import ModelTier
-from capibara6.config import load_settings
+from capibara6.config import Settings, load_settings
 from capibara6.errors import UnknownTierError
 from capibara6.evaluation.recipe_choices import (
     Answered,
@@ -35,7 +35,9 @@ from capibara6.evaluation.recipe_choices import (
     scores,
 )
 from capibara6.evaluation.recipe_questions import read_recipe_questions
-from capibara6.model_tiers import available_models
+from capibara6.local_models.opening import opened_models
+from capibara6.model_tiers import LocalTiers, available_models
+from capibara6.supervision.server import unnoticed
 
 Results = Mapping[str, Sequence[Answered]]  # by policy
 
@@ -48,14 +50,16 @@ async def recipes(file: Path, tier: str | None, *, keep: bool, wrong: bool, as_j
         DataFileError: the file holds something else.
     """
     questions = await asyncio.to_thread(read_recipe_questions, file)
-    model = await _tier(tier) if tier else None
-    results = {
-        name: await answered(questions, policy, _Told(name))
-        for name, policy in _policies(model).items()
-    }
+    settings = load_settings()
+    async with opened_models(settings.home, unnoticed) as local:
+        model = await _tier(tier, settings, local) if tier else None
+        results = {
+            name: await answered(questions, policy, _Told(name))
+            for name, policy in _policies(model).items()
+        }
     measurement = _measurement(model, results) if model else None
     if model and measurement and keep:
-        path = load_settings().home / FILE_NAME
+        path = settings.home / FILE_NAME
         await asyncio.to_thread(MeasurementFile(path).keep, key_of(model), measurement)
     if as_json:
         print_json(_document(results, measurement))
@@ -68,8 +72,8 @@ async def recipes(file: Path, tier: str | None, *, keep: bool, wrong: bool, as_j
     return exit_codes.OK
 
 
-async def _tier(name: str) -> ModelTier:
-    found = (await available_models(load_settings())).usable
+async def _tier(name: str, settings: Settings, local: LocalTiers) -> ModelTier:
+    found = (await available_models(settings, local)).usable
     tier = next((one for one in found if one.name == name), None)
     if tier is None:
         raise UnknownTierError(name, [one.name for one in found])
