@@ -62,6 +62,18 @@ def gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
+async def test_a_schema_of_openais_form_binds_the_answer(lab: Lab) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"recipe": {"enum": ["group", "describe"]}},
+        "required": ["recipe"],
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "choice", "schema": schema}}
+    reply = await lab.ask(tokens=40, response_format=form)
+    answer = json.loads(reply.json()["choices"][0]["message"]["content"])
+    assert answer["recipe"] in ("group", "describe")
+
+
 async def test_answers_repeat_streams_count_and_two_at_once_queue(lab: Lab) -> None:
     assert lab.served.pid is None  # nothing runs before the first use
     whole = (await lab.ask()).json()

@@ -11,6 +11,7 @@ from capibara6.domain.executions import ExecutionResult
 from capibara6.domain.programs import Program
 from capibara6.errors import EngineError, LocalModelError, ModelFileError
 from capibara6.local_models import engine
+from capibara6.local_models.completions import Refused, llama_request
 from capibara6.local_models.gguf import read_model_file
 from capibara6.local_models.registry import Registry
 from capibara6.local_models.room import check_fits
@@ -110,3 +111,14 @@ def test_answers_of_a_very_small_model_say_so(language: str, words: str) -> None
     result = ExecutionResult(success=True, stdout="1")
     assert words in answer_of(program, result, language, frozenset({"smollm2"}))
     assert words not in answer_of(program, result, language, frozenset({"other"}))
+
+
+def test_a_request_for_a_schema_without_one_is_refused() -> None:
+    with pytest.raises(Refused, match=r"json_schema\.schema"):
+        llama_request({"messages": [], "response_format": {"type": "json_schema"}})
+
+
+def test_what_llama_cpp_is_asked_streams_and_keeps_other_forms() -> None:
+    form = {"type": "json_object"}
+    asked = llama_request({"model": "m", "n": 1, "stream": False, "response_format": form})
+    assert asked == {"stream": True, "response_format": form}

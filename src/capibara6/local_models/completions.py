@@ -22,6 +22,23 @@ _TOKENS_AROUND: Final = 8  # that a chat template puts around a message, at most
 _OURS: Final = frozenset({"stream", "stream_options", "n", "model"})
 
 
+def llama_request(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What llama.cpp's server is asked for a client's request.
+
+    It knows OpenAI's schemas for answers by another form, and heeds no schema in OpenAI's.
+    """
+    wanted = {name: value for name, value in body.items() if name not in _OURS}
+    form = wanted.get("response_format")
+    if isinstance(form, dict) and form.get("type") == "json_schema":
+        named = form.get("json_schema")
+        schema = named.get("schema") if isinstance(named, dict) else None
+        if not isinstance(schema, dict):
+            message = "response_format of type json_schema holds no json_schema.schema"
+            raise Refused(400, "invalid_request", message)
+        wanted["response_format"] = {"type": "json_object", "schema": schema}
+    return {**wanted, "stream": True}
+
+
 class Refused(Exception):  # noqa: N818 - becomes an HTTP reply
     """A request that cannot be served; OpenAI's status and code."""
 
@@ -83,8 +100,7 @@ class Completion:
             Refused: llama.cpp's server refuses the request.
             BrokenOff: the process ended, or sends nothing any more.
         """
-        wanted = {name: value for name, value in self._body.items() if name not in _OURS}
-        wanted["stream"] = True
+        wanted = llama_request(self._body)
         request = self._served.client.build_request(
             "POST",
             f"{self._process.base_url}/v1/chat/completions",
