@@ -280,13 +280,13 @@ def _announce(
 async def _wait_for_end(
     keeper: Keeper, stop: asyncio.Event, idle_timeout_s: float, state: Path | None
 ) -> None:
-    """Wait for a signal, or until no sandbox has run for `idle_timeout_s` (0: for ever)."""
+    """Wait for a signal, or until nothing has run for `idle_timeout_s` (0: for ever)."""
     last_used = time.monotonic()
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_IDLE_CHECK_S):
                 await stop.wait()
-        if keeper.busy:
+        if keeper.busy or keeper.workshop.busy:
             last_used = time.monotonic()
         elif superseded(state):
             _log.warning("superseded", state=str(state))

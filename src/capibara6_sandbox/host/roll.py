@@ -68,8 +68,9 @@ class Roll:
 
     @property
     def busy(self) -> bool:
-        """Whether a sandbox runs."""
-        return any(sandbox.visible_state == "running" for sandbox in self._sandboxes.values())
+        """Whether a sandbox runs, or is being created."""
+        running = any(sandbox.visible_state == "running" for sandbox in self._sandboxes.values())
+        return running or self._creating.total() > 0
 
 
 def unknown_sandbox(sandbox_id: str) -> NotFoundError:

@@ -120,6 +120,11 @@ class Workshop(Orders):
         """The archives for COPY steps."""
         return self._made_with.uploads
 
+    @property
+    def busy(self) -> bool:
+        """Whether a build is under way."""
+        return bool(self._running)
+
     def own_templates(self, team: str = TEAM_DEFAULT) -> Sequence[OwnTemplate]:
         """Return all templates that a team built."""
         return self._tools.library.templates(team) if self._tools else []

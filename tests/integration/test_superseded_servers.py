@@ -1,0 +1,118 @@
+"""A server whose address another one has taken over: nobody finds it any more, and it ends."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from e2b import Template
+from e2b_code_interpreter import Sandbox
+
+from support.sandbox_server import SandboxServer, data_folder, wait_until
+
+_LOOKS_S = 3.0  # it looks once a second whether another one has taken its place
+
+
+@pytest.fixture
+def home(tmp_path: Path, sandbox_server: SandboxServer) -> Path:
+    """Give a data folder that servers share; the session's own has built the templates."""
+    return data_folder(tmp_path)
+
+
+@pytest.fixture
+def older(home: Path) -> Iterator[SandboxServer]:
+    """Give a server whose address stood in the file first."""
+    with _telling(home) as server:
+        yield server
+
+
+@contextmanager
+def _telling(home: Path) -> Iterator[SandboxServer]:
+    server = SandboxServer(("--data", str(home), "--state", str(_state(home)))).start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _state(home: Path) -> Path:
+    return home / "sandbox-server.json"
+
+
+def _told(home: Path) -> int:
+    return int(json.loads(_state(home).read_text())["pid"])
+
+
+def _take_its_place(home: Path) -> None:
+    """Name another process where a server told its address."""
+    _state(home).write_text(json.dumps({"pid": os.getpid()}))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def _left(processes: list[int], places: list[Path], folder: Path) -> list[str]:
+    mounts = Path("/proc/self/mountinfo").read_text().count(str(folder))
+    found = [f"process {pid}" for pid in processes if _lives(pid)]
+    return found + [str(path) for path in places if path.exists()] + ["mount"] * mounts
+
+
+def test_a_server_that_nobody_finds_ends_and_leaves_nothing(
+    older: SandboxServer, home: Path
+) -> None:
+    processes, groups, folder = older.descendants(), older.cgroups(), older.run_folder()
+    assert processes
+    with _telling(home) as newer:
+        assert older.process.wait(30) == 0
+        wait_until(lambda: not _left(processes, [folder, *groups], folder))
+        assert any("superseded" in line for line in older.log_lines)
+        assert _told(home) == newer.process.pid  # it did not take the other's address with it
+        with Sandbox.create(**newer.sdk) as sandbox:
+            assert sandbox.run_code("1 + 1").text == "2"
+    assert not _state(home).exists()
+
+
+def test_it_ends_only_when_its_last_sandbox_has(older: SandboxServer, home: Path) -> None:
+    sandbox = Sandbox.create(**older.sdk)
+    sandbox.run_code("kept = 42")
+    _take_its_place(home)
+    with pytest.raises(subprocess.TimeoutExpired):
+        older.process.wait(_LOOKS_S)
+    assert sandbox.run_code("kept").text == "42"
+    processes, groups, folder = older.descendants(), older.cgroups(), older.run_folder()
+    sandbox.kill()
+    assert older.process.wait(30) == 0
+    wait_until(lambda: not _left(processes, [folder, *groups], folder))
+    assert _told(home) == os.getpid()
+
+
+def test_it_ends_only_when_its_last_build_has(older: SandboxServer, home: Path) -> None:
+    api = {"api_url": older.url, "api_key": older.key}
+    slow = Template().from_template("base").run_cmd(f"sleep {2 * _LOOKS_S}")
+    build = Template.build_in_background(slow, "slow", **api)
+    _take_its_place(home)
+    with pytest.raises(subprocess.TimeoutExpired):
+        older.process.wait(_LOOKS_S)
+    assert Template.get_build_status(build, **api).status.value == "building"
+    assert older.process.wait(60) == 0
+    record = (home / "own-templates").rglob(f"*{build.build_id}*.json")
+    assert json.loads(next(record).read_text())["status"] == "ready"
+
+
+def test_a_file_that_is_gone_or_names_nobody_ends_no_server(
+    older: SandboxServer, home: Path
+) -> None:
+    for text in ("", "[]", "{}", '{"pid": "?"}'):
+        _state(home).write_text(text)
+    _state(home).unlink()
+    with pytest.raises(subprocess.TimeoutExpired):
+        older.process.wait(_LOOKS_S)
+    assert Sandbox.create(**older.sdk).kill()
