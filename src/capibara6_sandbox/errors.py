@@ -13,6 +13,7 @@
     └── StartError                the machine could not start a sandbox, or hold it still
         ├── NoRoomError           there is no room for what a sandbox has here while it runs
         └── LayerError            what a sandbox has written could not be saved, or is gone
+            └── UnsavableError    it is such that no disk of this server can keep it
 
 The HTTP status of each stands in one table, gateway/failures.py. What a user's program does wrong
 is data, never one of these.
@@ -69,3 +70,10 @@ class NoRoomError(StartError):
 
 class LayerError(StartError):
     """What a sandbox has written could not be saved, or is gone."""
+
+
+class UnsavableError(LayerError):
+    """What a sandbox has written is such that no disk of this server can keep it.
+
+    It is the program's doing, and another try comes to the same.
+    """

@@ -1,15 +1,35 @@
 """T-VOL: what hostile programs and clients make of volumes."""
 
 import os
+import socket
 import stat
+import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from e2b_code_interpreter import Sandbox
 
-from support.sandbox_server import SandboxServer
+from support.sandbox_server import SandboxServer, wait_until
+
+_DEEP = """
+import os
+for name in "de":
+    os.chdir("/d")
+    for number in range(3000):
+        os.mkdir(f"{name}{number}")
+        os.chdir(f"{name}{number}")
+"""
+
+
+def _leads_to(link: Path, place: str) -> bool:
+    try:
+        return os.readlink(link).startswith(place)
+    except FileNotFoundError:
+        return False
 
 
 class Contents:
@@ -90,6 +110,54 @@ def test_a_pipe_does_not_hold_the_server_up(volume: Contents, sandbox: Sandbox) 
     bearer = {"Authorization": f"Bearer {volume.token}"}
     refused = httpx.put(url, params=forced, headers=bearer, content=b"x", timeout=10)
     assert refused.status_code == 400
+
+
+@pytest.mark.threat("T-VOL-4")
+def test_a_file_of_holes_is_described_and_not_read(volume: Contents, sandbox: Sandbox) -> None:
+    size = (1 << 40) + 1
+    sandbox.commands.run(f"truncate -s {size} /data/holes; truncate -s 1G /data/fewer")
+    assert volume.ask("GET", "path", "/holes").json()["size"] == size
+    refused = volume.ask("GET", "file", "/holes")
+    assert (refused.status_code, "are more than" in refused.text) == (400, True)
+    with httpx.Client() as client:  # whose connection stays, on which nothing is sent
+        address = f"{volume.url}/volumecontent/{volume.id}/file"
+        bearer = {"Authorization": f"Bearer {volume.token}"}
+        told = client.head(address, params={"path": "/holes"}, headers=bearer)
+        assert told.headers["content-length"] == str(size)
+        with client.stream("GET", address, params={"path": "/fewer"}, headers=bearer) as part:
+            assert next(part.iter_raw()).strip(b"\0") == b""
+    assert volume.ask("DELETE", "path", "/holes").status_code == 204
+
+
+@pytest.mark.threat("T-VOL-4")
+def test_readers_that_leave_keep_no_file_open(
+    sandbox_server: SandboxServer, volume: Contents, sandbox: Sandbox
+) -> None:
+    sandbox.commands.run("truncate -s 1G /data/left")
+    folder = Path(f"/proc/{sandbox_server.process.pid}/fd")
+    place = str(sandbox_server.own_data / "volumes" / volume.id)
+    address = urlsplit(volume.url)
+    head = f"GET /volumecontent/{volume.id}/file?path=/left HTTP/1.1\r\nHost: {address.netloc}\r\n"
+    head += f"Authorization: Bearer {volume.token}\r\n\r\n"
+    for pause_s in (0.0, 0.01, 0.1) * 5:
+        with socket.create_connection((address.hostname, address.port)) as client:
+            client.sendall(head.encode())
+            time.sleep(pause_s)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wait_until(lambda: not [fd for fd in folder.iterdir() if _leads_to(fd, place)])
+
+
+@pytest.mark.threat("T-VOL-4")
+def test_a_tree_that_is_deep_is_removed(sandbox_server: SandboxServer, sandbox: Sandbox) -> None:
+    own = Contents(sandbox_server, f"deep-{os.getpid()}")
+    with Sandbox.create(volume_mounts={"/d": own.name}, **sandbox_server.sdk) as inside:
+        inside.files.write("/tmp/deep.py", _DEEP)
+        inside.commands.run("python3 /tmp/deep.py")
+    assert own.ask("GET", "dir", "/").status_code == 200
+    assert own.ask("DELETE", "path", "/d0").status_code == 204
+    assert own.ask("GET", "dir", "/").json()[0]["name"] == "e0"
+    own.destroy()
+    wait_until(lambda: not (sandbox_server.own_data / "volumes" / own.id).exists())
 
 
 @pytest.mark.threat("T-VOL-2")

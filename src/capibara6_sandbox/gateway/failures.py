@@ -26,6 +26,7 @@ STATUSES: Final[Mapping[type[errors.SandboxServerError], int]] = {
     errors.StartError: 500,
     errors.NoRoomError: 507,
     errors.LayerError: 500,
+    errors.UnsavableError: 422,
 }
 
 # E2B's names of errors that clients tell apart by more than their status.

@@ -3,19 +3,20 @@
 import asyncio
 import hmac
 import os
-from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from capibara6_sandbox.errors import BadRequestError, SandboxServerError, UnauthorizedError
 from capibara6_sandbox.gateway.bodies import read_model
 from capibara6_sandbox.gateway.keys import CONTENT_PATH, team_of
 from capibara6_sandbox.gateway.queries import number
+from capibara6_sandbox.gateway.volume_downloads import reply
 from capibara6_sandbox.host.records import VolumeMount, VolumeRecord
+from capibara6_sandbox.host.shared_descriptor import SharedDescriptor
 from capibara6_sandbox.host.volume_files import (
     DEPTH_MAX,
     NO_ROOM,
@@ -27,7 +28,6 @@ from capibara6_sandbox.host.volumes import Volumes
 from capibara6_sandbox.isolation.identity import has_id_ranges
 
 MOUNTS_MAX: Final = 32
-_PIECE_BYTES: Final = 256 * 1024
 _ID_MAX: Final = 65_533  # of the inside; above it is nobody
 _MODE_MAX: Final = 0o7777
 # Where a volume would hide what every sandbox needs.
@@ -145,24 +145,22 @@ class VolumeCalls:
         """Send a file."""
         files, path = self._files(request)
         fd = await asyncio.to_thread(files.open_read, path)
-        size = os.fstat(fd).st_size
-        headers = {"Content-Length": str(size)}
-        media_type = "application/octet-stream"
-        return StreamingResponse(_pieces(fd, size), headers=headers, media_type=media_type)
+        return reply(request, path, SharedDescriptor(fd))
 
     async def write(self, request: Request) -> Response:
         """Take a file."""
         files, path = self._files(request)
         attributes, force = _asked(request)
         fd = await asyncio.to_thread(files.open_write, path, attributes, force=force)
+        file = SharedDescriptor(fd)
         try:
             async for piece in request.stream():
-                await asyncio.to_thread(_write_all, fd, piece, path)
+                await asyncio.to_thread(_write_all, file, piece, path)
         except (ClientDisconnect, SandboxServerError):
             await asyncio.to_thread(files.remove, path)  # half a file is none
             raise
         finally:
-            os.close(fd)
+            file.close()
         return JSONResponse(await asyncio.to_thread(files.stat, path), 201)
 
     def _files(self, request: Request) -> tuple[VolumeFiles, str]:
@@ -227,25 +225,10 @@ def _asked(request: Request) -> tuple[Attributes, bool]:
     return attributes, query.get("force", "false").lower() in ("true", "1")
 
 
-async def _pieces(fd: int, size: int) -> AsyncIterator[bytes]:
-    """Yield as many bytes of a file as were announced, whatever is written meanwhile."""
+def _write_all(file: SharedDescriptor, data: bytes, path: str) -> None:
     try:
-        while size > 0:
-            piece = await asyncio.to_thread(os.read, fd, min(size, _PIECE_BYTES))
-            if not piece:
-                return
-            size -= len(piece)
-            yield piece
-    finally:
-        os.close(fd)
-
-
-def _write_all(fd: int, data: bytes, path: str) -> None:
-    view: memoryview = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(fd, view) :]
-        except OSError as cause:
-            if cause.errno in NO_ROOM:
-                raise no_room(path) from None
-            raise BadRequestError(f"path {path!r}: {cause.strerror}") from None
+        file.write(data)
+    except OSError as cause:
+        if cause.errno in NO_ROOM:
+            raise no_room(path) from None
+        raise BadRequestError(f"path {path!r}: {cause.strerror}") from None

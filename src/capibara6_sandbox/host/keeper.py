@@ -1,7 +1,6 @@
 """The keeper: knows all sandboxes by id, creates them, and ends them when their time is over.
 
-What clients may ask for is decided in the gateway; how a sandbox is paused, in `lifecycle`; what a
-machine is made of, in `foundry`.
+What clients may ask for: `gateway`; how sandboxes are paused: `lifecycle`; machines: `foundry`.
 """
 
 import asyncio
@@ -21,6 +20,7 @@ from capibara6_sandbox.host.history import Sampler
 from capibara6_sandbox.host.journal import Journal
 from capibara6_sandbox.host.keeper_settings import KeeperSettings
 from capibara6_sandbox.host.keys import FOLDER, KeyRing
+from capibara6_sandbox.host.last_pause import gets_more_time
 from capibara6_sandbox.host.lifecycle import Lifecycle
 from capibara6_sandbox.host.machine import Machine
 from capibara6_sandbox.host.past_usage import PastUsage, Used
@@ -228,8 +228,10 @@ class Keeper(Roll):
         except (ConflictError, NotFoundError):
             return  # a client was quicker
         except SandboxServerError as cause:
-            _log.error("auto_pause_failed", sandbox_id=sandbox.id, cause=str(cause))
-            self.set_timeout(sandbox, sandbox.request.timeout_s)
+            if gets_more_time(sandbox, cause, self.journal):
+                self.set_timeout(sandbox, sandbox.request.timeout_s)
+            else:
+                self._end(sandbox, "cannot be paused")
 
     def _end(self, sandbox: Sandbox, why: str) -> "asyncio.Task[None]":
         """Forget a sandbox at once, and end it in a task that `stop` waits for."""

@@ -17,9 +17,10 @@ from typing import Any, Final
 
 import structlog
 
-from capibara6_sandbox.errors import LayerError
+from capibara6_sandbox.errors import LayerError, UnsavableError
 from capibara6_sandbox.host.placement import spread
 from capibara6_sandbox.host.zygotes import ZygoteClient, ZygoteError
+from capibara6_sandbox.isolation.layers import OF_FILES
 
 REPORT_TIMEOUT_S: Final = 300.0
 _REPORT_BYTES_MAX: Final = 64 * 1024
@@ -49,7 +50,8 @@ async def save_layer(
         below: names of saved layers, lowest first, to be joined with it into one.
 
     Raises:
-        LayerError: the disk is full, or the layer is one that cannot be copied.
+        LayerError: the disk is full.
+        UnsavableError: the layer is one that cannot be copied.
     """
     name = secrets.token_hex(8)
     aside = layers / space / f"{ASIDE}{name}"
@@ -66,7 +68,8 @@ async def save_layer(
     except BaseException as cause:
         await asyncio.shield(remove_layer(nursery, layers, f"{space}/{aside.name}"))
         if isinstance(cause, LayerError | OSError):
-            raise LayerError(f"The files could not be saved: {cause}") from None
+            kind = UnsavableError if isinstance(cause, UnsavableError) else LayerError
+            raise kind(f"The files could not be saved: {cause}") from None
         raise
     return f"{space}/{name}"
 
@@ -163,7 +166,8 @@ async def ask(nursery: ZygoteClient, order: dict[str, Any], fds: Sequence[int]) 
         os.close(reading)
     answer: dict[str, Any] = json.loads(report) if report else {"error": "its copier ended"}
     if "error" in answer:
-        raise LayerError(str(answer["error"]))
+        kind = UnsavableError if answer.get("errno") in OF_FILES else LayerError
+        raise kind(str(answer["error"]))
     return answer
 
 

@@ -76,6 +76,7 @@ class Sandbox(KernelContexts):
         self._machine: Machine | None = None
         self._ends_s = 0.0  # of the clock that nobody sets
         self.tunnels = Tunnels(self._open_socket)  # to its machine of now
+        self.unsavable_times = 0  # that its own files prevented its pause, since it began to live
         self.history = History()  # of what it uses
         self.envd_access_token = ""
         self.traffic_access_token = ""
@@ -178,6 +179,7 @@ class Sandbox(KernelContexts):
     def live(self, timeout_s: float) -> None:
         """Begin to live, or live again, for some time from now."""
         self.started_at = datetime.now(UTC)
+        self.unsavable_times = 0
         self.extend(timeout_s)
 
     async def mount_volumes(self, volumes: Volumes) -> None:

@@ -8,7 +8,6 @@ on. All of it blocks: call it in a thread.
 import errno
 import itertools
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from capibara6_sandbox.errors import BadRequestError, ConflictError, DiskFullError, NotFoundError
+from capibara6_sandbox.host.tree_removal import remove_tree
 from capibara6_sandbox.isolation import linux
 from capibara6_sandbox.isolation.rootfs import USER_ID
 
@@ -144,7 +144,7 @@ class VolumeFiles:
             raise BadRequestError("cannot delete root")
         with self._parent(path) as (folder, name):
             if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                shutil.rmtree(name, dir_fd=folder)
+                remove_tree(folder, name)
             else:
                 os.unlink(name, dir_fd=folder)
 

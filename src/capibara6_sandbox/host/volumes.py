@@ -5,6 +5,7 @@ machine may look in: the owners of the files are the ids of the inside, root's a
 """
 
 import asyncio
+import os
 import secrets
 import shutil
 import uuid
@@ -17,6 +18,7 @@ import structlog
 from capibara6_sandbox.errors import BadRequestError, ConflictError, NotFoundError
 from capibara6_sandbox.host.key_records import TEAM_DEFAULT
 from capibara6_sandbox.host.records import Records, VolumeRecord
+from capibara6_sandbox.host.tree_removal import remove_tree
 from capibara6_sandbox.isolation.identity import has_id_ranges
 from capibara6_sandbox.isolation.rootfs import USER_ID
 
@@ -139,7 +141,11 @@ class Volumes:
 
 def _remove(folder: Path) -> None:
     try:
-        shutil.rmtree(folder)
+        parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            remove_tree(parent, folder.name)
+        finally:
+            os.close(parent)
     except OSError as cause:
         _log.error("volume_files_left", folder=str(folder), cause=str(cause))
 

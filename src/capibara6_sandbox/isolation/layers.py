@@ -19,6 +19,10 @@ from typing import Final
 
 DEPTH_MAX: Final = 400  # of directories; two descriptors are held for each
 OPAQUE: Final = "user.overlay.opaque"
+# What a program's files are to blame for, however much room there is on the disk.
+OF_FILES: Final = frozenset({errno.EFBIG, errno.EMLINK, errno.ENAMETOOLONG, errno.E2BIG})
+_PATH_MAX: Final = 200  # of a path that is told
+_BLOCKS_MIN: Final = 256  # of a disk that is not full
 _OVERLAY: Final = "user.overlay."
 _IDS: Final = 65_536
 _NOBODY: Final = 65_534
@@ -98,7 +102,11 @@ class LayerCopy:
         return {"bytes": self.bytes, "inodes": self.inodes}
 
     def _step(self, todo: list[Folder]) -> None:
-        """Copy one entry of the innermost directory, or leave that directory."""
+        """Copy one entry of the innermost directory, or leave that directory.
+
+        Raises:
+            OSError: it could not be; the path is named where it is the file's fault.
+        """
         folder = todo[-1]
         name = next(folder.entries, None)
         if name is None:
@@ -110,16 +118,28 @@ class LayerCopy:
             return
         with contextlib.suppress(FileNotFoundError):  # it was removed meanwhile
             status = os.stat(name, dir_fd=folder.source, follow_symlinks=False)
-            if stat.S_ISDIR(status.st_mode):
-                self._descend(todo, name)
-            else:
-                self._copy(folder, name, status)
+            with self._named(name):
+                if stat.S_ISDIR(status.st_mode):
+                    self._descend(todo, name)
+                else:
+                    self._copy(folder, name, status)
             self.inodes += 1
             self.bytes += status.st_blocks * 512
 
+    @contextlib.contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        path = [*self._path, name]
+        try:
+            yield
+        except OSError as failure:
+            if failure.errno not in OF_FILES:
+                raise
+            told = os.fsencode("/".join(path)).decode(errors="replace")
+            raise OSError(failure.errno, failure.strerror, told[:_PATH_MAX]) from None
+
     def _descend(self, todo: list[Folder], name: str) -> None:
         if len(todo) >= DEPTH_MAX:
-            text = f"directories are nested deeper than {DEPTH_MAX}, at {'/'.join(self._path)[:80]}"
+            text = f"directories are nested deeper than {DEPTH_MAX}"
             raise OSError(errno.ENAMETOOLONG, text)
         folder = todo[-1]
         source = os.open(name, _SEARCH, dir_fd=folder.source)
@@ -205,7 +225,7 @@ class LayerCopy:
         if not self.owners.kept:
             os.fchown(target, self.owners.of(status.st_uid), self.owners.of(status.st_gid))
         for name in _names(source):
-            os.setxattr(target, name, os.getxattr(source, name))
+            _set_attribute(target, name, os.getxattr(source, name))
         os.fchmod(target, stat.S_IMODE(status.st_mode))
 
     def _times(self, target: int, status: os.stat_result) -> None:
@@ -232,6 +252,16 @@ def _names(fd: int) -> list[str]:
         raise
     mine = [name for name in names if name.startswith("user.")]
     return [name for name in mine if name == OPAQUE or not name.startswith(_OVERLAY)]
+
+
+def _set_attribute(target: int, name: str, value: bytes) -> None:
+    try:
+        os.setxattr(target, name, value)
+    except OSError as failure:  # file systems on disk say of a full file that the disk is full
+        if failure.errno != errno.ENOSPC or os.fstatvfs(target).f_bavail < _BLOCKS_MIN:
+            raise
+        text = "it has more extended attributes than the server's disk keeps for a file"
+        raise OSError(errno.E2BIG, text) from None
 
 
 def _is_whiteout(status: os.stat_result) -> bool:

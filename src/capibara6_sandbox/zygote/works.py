@@ -1,7 +1,7 @@
 """What the nursery does in forks of its own, so that nobody waits for it.
 
-Each writes {"bytes", "inodes"}, {} or {"error"} to its report. Here, because an ordinary user's
-server has no other process that may read all files. Requests ("op"):
+Each writes {"bytes", "inodes"}, {} or {"error", "errno"} to its report. Here, because an ordinary
+user's server has no other process that may read all files. Requests ("op"):
 
     copy      "uid_base", "layers"; fds: from (a writable layer), to, report
     discard   "name"; fds: the folder it lies in, report
@@ -36,7 +36,7 @@ def fork_work(
         identity.open_many_files()
         answer: dict[str, Any] = work(message, fds, privileged)
     except OSError as cause:
-        answer = {"error": str(cause)}
+        answer = {"error": str(cause), "errno": cause.errno}
     except BaseException:  # noqa: BLE001 - whatever happens, the fork must not return
         traceback.print_exc()
         os._exit(1)
