@@ -12,11 +12,11 @@ from typing import Any, Final
 import httpx
 
 from capibara6.local_models.process import ModelProcess
+from capibara6.local_models.replies import Nonsense, body, fact, lines
 from capibara6.local_models.serving import ServedModel
 
 _EVENT: Final = "data: "
 _DONE: Final = "[DONE]"
-_EVENT_CHARACTERS_MAX: Final = 1_000_000
 _STALL_S_MAX: Final = 300.0  # between two tokens; a long prompt comes before the first
 _TOKENS_AROUND: Final = 8  # that a chat template puts around a message, at most about
 _OURS: Final = frozenset({"stream", "stream_options", "n", "model"})
@@ -117,7 +117,7 @@ class Completion:
                         yield chunk
             finally:
                 await reply.aclose()
-        except httpx.HTTPError as failure:
+        except (httpx.HTTPError, Nonsense) as failure:
             raise BrokenOff(str(failure) or type(failure).__name__) from None
         if self._finish_reason is None:
             raise BrokenOff("its stream ended before the answer did")
@@ -138,17 +138,20 @@ class Completion:
         return {**self._last, "object": "chat.completion", "choices": [choice], "usage": usage}
 
     async def _events(self, reply: httpx.Response) -> AsyncGenerator[dict[str, Any], None]:
-        async for line in reply.aiter_lines():
-            if not line.startswith(_EVENT) or len(line) > _EVENT_CHARACTERS_MAX:
-                continue
-            data = line.removeprefix(_EVENT)
-            if data == _DONE:
-                return
-            try:
-                chunk = json.loads(data)
-                yield self._taken(chunk)
-            except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-                raise BrokenOff("its stream holds an event that is no chunk") from None
+        async with aclosing(lines(reply)) as told:
+            async for line in told:
+                if not line.startswith(_EVENT):
+                    continue
+                data = line.removeprefix(_EVENT)
+                if data == _DONE:
+                    return
+                yield self._parsed(data)
+
+    def _parsed(self, data: str) -> dict[str, Any]:
+        try:
+            return self._taken(json.loads(data))
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+            raise BrokenOff("its stream holds an event that is no chunk") from None
 
     def _taken(self, chunk: dict[str, Any]) -> dict[str, Any]:
         chunk["model"] = self._served.model.name
@@ -171,21 +174,23 @@ class Completion:
     async def _count(self, text: str) -> int:
         if not text:
             return 0
+        asking = self._served.client.stream(
+            "POST",
+            f"{self._process.base_url}/extras/tokenize/count",
+            headers=self._process.headers,
+            json={"input": text},
+            timeout=30.0,
+        )
         try:
-            reply = await self._served.client.post(
-                f"{self._process.base_url}/extras/tokenize/count",
-                headers=self._process.headers,
-                json={"input": text},
-                timeout=30.0,
-            )
-            return int(reply.json()["count"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as failure:
+            async with asking as reply:
+                return await fact(reply, "count")
+        except (httpx.HTTPError, Nonsense) as failure:
             raise BrokenOff(str(failure) or type(failure).__name__) from None
 
 
 async def _check_status(reply: httpx.Response) -> None:
     if reply.status_code == httpx.codes.OK:
         return
-    said = (await reply.aread())[:2000].decode(errors="replace")
+    said = (await body(reply))[:2000].decode(errors="replace")
     status = reply.status_code if reply.is_client_error else 400
     raise Refused(status, "invalid_request", f"llama.cpp refuses the request: {said}")

@@ -14,6 +14,7 @@ from typing import Any, Final
 import httpx
 
 from capibara6.local_models.registry import LocalModel
+from capibara6.local_models.replies import Nonsense, report
 from capibara6.local_models.room import check_fits, data_bytes_max
 
 _START_S_MIN: Final = 60.0
@@ -108,13 +109,14 @@ class ModelProcess:
         """Whether it answers; not to be asked while it generates: llama.cpp's server waits then."""
         if self.has_ended:
             return False
+        asking = client.stream(
+            "GET", f"{self.base_url}/v1/models", headers=self.headers, timeout=_ANSWER_S_MAX
+        )
         try:
-            reply = await client.get(
-                f"{self.base_url}/v1/models", headers=self.headers, timeout=_ANSWER_S_MAX
-            )
+            async with asking as reply:
+                return reply.status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
-        return reply.status_code == httpx.codes.OK
 
     async def end(self) -> None:
         """End it: by the end of its input, else by a kill. Takes its exit status."""
@@ -150,28 +152,32 @@ class ModelProcess:
                 await self._until_ready()
         except TimeoutError:
             raise self._failed(f"it was not ready within {limit_s:.0f} s") from None
-        except (ConnectionError, ValueError):
+        except ConnectionError:
             await self._process.wait()
             raise self._failed(self.why_ended()) from None
+        except Nonsense as nonsense:
+            raise self._failed(str(nonsense)) from None
 
     async def _until_ready(self) -> None:
         while True:
-            report = await self._report()
-            if "failed" in report:
+            told = await self._report()
+            if "failed" in told:
                 said = " / ".join(self._tail())
-                raise self._failed(f"llama.cpp cannot load it: {report['failed']} ({said})")
-            self.walls = tuple(report.get("walls", self.walls))
-            if report.get("ready"):
+                raise self._failed(f"llama.cpp cannot load it: {told['failed']} ({said})")
+            self.walls = tuple(map(str, told.get("walls", self.walls)))
+            if told.get("ready"):
                 return
 
     async def _report(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
+        try:
+            line = await self._process.stdout.readline()
+        except ValueError:  # longer than a report can be
+            raise Nonsense("its report has no end") from None
         if not line:
             await self._process.wait()
             raise self._failed(self.why_ended())
-        report: dict[str, Any] = json.loads(line)
-        return report
+        return report(line)
 
     def _failed(self, what: str) -> ServingFailed:
         return ServingFailed(

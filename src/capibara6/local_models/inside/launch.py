@@ -38,6 +38,7 @@ def main() -> None:
 
 def _raise_walls(order: dict[str, Any], here: str) -> list[str]:
     """Raise all walls that this machine offers, and name them."""
+    import calls
     import walls
 
     walls.die_with(order["parent"])
@@ -50,7 +51,7 @@ def _raise_walls(order: dict[str, Any], here: str) -> list[str]:
     shown = [*_LIBRARIES, *_DEVICES, *_FACTS, *sorted(python), here, order["model"]]
     if walls.read_only(shown):
         stand.append("landlock")
-    if walls.refuse_calls():
+    if calls.refuse_calls():
         stand.append("seccomp")
     walls.die_with(order["parent"])  # again: some changes of privileges undo it
     return stand
