@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # The machine's own certificates, as behind a company proxy.
 export UV_SYSTEM_CERTS ?= 1
 UV := $(BIN)/python -m uv
+# Test files at once: most of what tests do is to wait.
+JOBS ?= 2
 QUESTION ?= Which species cause the highest total cost?
 SMALL_QUESTION ?= Write a program that prints the numbers from 1 to 10 and their squares
 SOAK_S ?= 600
@@ -36,7 +38,7 @@ local-models: $(VENV)/runtime.stamp ## Install llama.cpp and SmolLM2, a very sma
 test: $(VENV)/dev.stamp ## Run all tests
 	@$(BIN)/python -m capibara6_sandbox build > $(VENV)/templates.tsv
 	TEMPLATE_PYTHON=$$(awk '$$1 == "code-interpreter-v1" {print $$2}' \
-		$(VENV)/templates.tsv)/opt/venv/bin/python $(BIN)/python -m pytest $(TESTS)
+		$(VENV)/templates.tsv)/opt/venv/bin/python $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
 
 check: $(VENV)/dev.stamp ## Format, lint, types, imports
 	$(BIN)/ruff format --check src tests bench scripts

@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
+from support.cache import cached
 
 INSTALL_TIMEOUT_S = 300.0
 SCRIPT_TIMEOUT_S = 110.0
@@ -31,28 +34,19 @@ def program(name: str) -> str:
 def installed(packages: Path) -> Path:
     """Return a folder with what the lock file in `packages` names; install it the first time."""
     lock = (packages / "package-lock.json").read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "capibara6-tests")
-    folder = cache / f"js-{hashlib.sha256(lock).hexdigest()[:12]}"
-    if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        _install(packages, folder)
-    return folder
+    return cached(f"js-{hashlib.sha256(lock).hexdigest()[:12]}", partial(_install, packages))
 
 
 def _install(packages: Path, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as aside:
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(packages / name, aside)
-        subprocess.run(
-            [program("npm"), "ci", "--ignore-scripts"],
-            cwd=aside,
-            env=_environment(),
-            check=True,
-            timeout=INSTALL_TIMEOUT_S,
-        )
-        Path(aside).chmod(0o755)
-        os.rename(aside, folder)
-        Path(aside).mkdir()  # for the context's own end
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(packages / name, folder)
+    subprocess.run(
+        [program("npm"), "ci", "--ignore-scripts"],
+        cwd=folder,
+        env=_environment(),
+        check=True,
+        timeout=INSTALL_TIMEOUT_S,
+    )
 
 
 @dataclass(frozen=True)

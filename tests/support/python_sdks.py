@@ -1,11 +1,12 @@
 """Older published Python SDKs, each in an environment of its own, installed from a lock file."""
 
 import hashlib
-import os
 import subprocess
 import sys
-import tempfile
+from functools import partial
 from pathlib import Path
+
+from support.cache import cached
 
 INSTALL_TIMEOUT_S = 300.0
 REQUIREMENTS = Path(__file__).parents[2] / "requirements"
@@ -16,23 +17,14 @@ def interpreter(version: str) -> str:
     if version == "newest":
         return sys.executable
     lock = REQUIREMENTS / f"sdk-{version}.txt"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "capibara6-tests")
     digest = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
-    folder = cache / f"py-{digest[:12]}"
-    if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        _install(lock, folder)
-    return str(folder / "bin/python")
+    return str(cached(f"py-{digest[:12]}", partial(_install, lock)) / "bin/python")
 
 
 def _install(lock: Path, folder: Path) -> None:
-    """Install aside and move at the end: a folder that exists is whole."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as aside:
-        made = Path(aside, "environment")
-        _uv("venv", "--quiet", "--python", sys.executable, str(made))
-        options = ("--quiet", "--require-hashes", "--python", str(made / "bin/python"))
-        _uv("pip", "install", *options, "-r", str(lock))
-        os.rename(made, folder)
+    _uv("venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder))
+    options = ("--quiet", "--require-hashes", "--python", str(folder / "bin/python"))
+    _uv("pip", "install", *options, "-r", str(lock))
 
 
 def _uv(*arguments: str) -> None:
