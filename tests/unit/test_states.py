@@ -31,7 +31,9 @@ KINDS = [
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("table", "beginnings", "kind"), KINDS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("table", "beginnings", "kind"), KINDS, ids=[kind.__qualname__ for *_, kind in KINDS]
+)
 def test_a_table_is_whole_every_state_is_reached_and_has_an_end(
     table: Table, beginnings: Mapping[type[StrEnum], frozenset[StrEnum]], kind: type[StrEnum]
 ) -> None:
