@@ -13,6 +13,7 @@ from e2b import Sandbox
 from capibara6_sandbox.network import dns
 from capibara6_sandbox.network.reach import HOST_ADDRESS, HOST_NAME
 from support.privileges import needs_root
+from support.real_servers import name_server
 from support.sandbox_server import SandboxServer, wait_until
 
 NAMED_ADDRESS = "127.77.0.2"  # where allowed names lead
@@ -52,21 +53,6 @@ def serve(listener: socket.socket, answer: Callable[[bytes], bytes]) -> None:
     threading.Thread(target=accept, daemon=True).start()
 
 
-def serve_names(server: socket.socket, asked: list[str]) -> None:
-    def answer() -> None:
-        while True:
-            try:
-                packet, client = server.recvfrom(4096)
-            except OSError:
-                return
-            question = dns.read_question(packet)
-            asked.append(question.name)
-            where = "127.0.0.1" if question.name == "rebound.test" else NAMED_ADDRESS
-            server.sendto(dns.reply(packet, question, address=where), client)
-
-    threading.Thread(target=answer, daemon=True).start()
-
-
 @pytest.fixture(scope="module")
 def echo_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
@@ -75,21 +61,23 @@ def echo_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def asked_names() -> list[str]:
-    return []
+def names() -> Iterator[tuple[str, list[str]]]:
+    with name_server({"rebound.test": "127.0.0.1"}, NAMED_ADDRESS) as found:
+        yield found
+
+
+@pytest.fixture
+def asked_names(names: tuple[str, list[str]]) -> list[str]:
+    return names[1]
 
 
 @pytest.fixture(scope="module")
-def server(echo_port: int, asked_names: list[str]) -> Iterator[SandboxServer]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names:
-        names.bind(("127.0.0.1", 0))
-        serve_names(names, asked_names)
-        options = ["--network-host-port", str(echo_port), "--pool", "1"]
-        options += ["--network-allow", f"{NAMED_ADDRESS}/32"]
-        options += ["--network-dns", f"127.0.0.1:{names.getsockname()[1]}"]
-        server = SandboxServer(tuple(options)).start()
-        yield server
-        assert server.stop() == 0
+def server(echo_port: int, names: tuple[str, list[str]]) -> Iterator[SandboxServer]:
+    options = ["--network-host-port", str(echo_port), "--pool", "1"]
+    options += ["--network-allow", f"{NAMED_ADDRESS}/32", "--network-dns", names[0]]
+    server = SandboxServer(tuple(options)).start()
+    yield server
+    assert server.stop() == 0
 
 
 @pytest.fixture

@@ -9,13 +9,7 @@ import re
 from typing import Final
 
 from capibara6.domain.tasks import FAMILIES
-
-_Rule = tuple[str, float, re.Pattern[str]]
-
-
-def _rule(task: str, weight: float, text: str) -> _Rule:
-    return task, weight, re.compile(rf"\b(?:{text})")
-
+from capibara6.routing.rules import rule, weigh
 
 _DATA: Final = re.compile(
     r"\b(?:csv|tsv|xlsx?|excel|parquet|json|spreadsheets?|hojas? de calculo|data ?sets?|data"
@@ -32,31 +26,31 @@ _NUMERAL: Final = re.compile(
 )
 _RULES: Final = (
     # Calculations and programs
-    _rule("code", 3, r"(?:convert|convierte|pasa) \d"),
-    _rule("code", 2.5, r"(?:debug|depura|refactor\w*|compil\w+|bug|script|password|contrasena)\b"),
-    _rule("code", 3, r"(?:regular expressions?|expresion(?:es)? regular(?:es)?|sort the list|ordena la lista)\b"),
+    rule("code", 3, r"(?:convert|convierte|pasa) \d"),
+    rule("code", 2.5, r"(?:debug|depura|refactor\w*|compil\w+|bug|script|password|contrasena)\b"),
+    rule("code", 3, r"(?:regular expressions?|expresion(?:es)? regular(?:es)?|sort the list|ordena la lista)\b"),
     # Pictures
-    _rule("visualization", 4, r"(?:plot|chart|draw|graph|visuali[sz]e|histogram|heat ?map|scatter|bubble|box ?plot)\w*\b"),
-    _rule("visualization", 4, r"(?:dibuja|grafic|diagrama|histograma|mapas? de calor|visualiza|representa (?:grafica|en una))\w*\b"),
-    _rule("visualization", 3, r"(?:picture|figure|figura|map of|mapa de)\b"),
+    rule("visualization", 4, r"(?:plot|chart|draw|graph|visuali[sz]e|histogram|heat ?map|scatter|bubble|box ?plot)\w*\b"),
+    rule("visualization", 4, r"(?:dibuja|grafic|diagrama|histograma|mapas? de calor|visualiza|representa (?:grafica|en una))\w*\b"),
+    rule("visualization", 3, r"(?:picture|figure|figura|map of|mapa de)\b"),
     # Models to train
-    _rule("classification", 4, r"(?:random forest|bosque\w* aleatori\w*|gradient boosting|decision tree|arbol(?:es)? de decision|neural net\w*|red(?:es)? neuronal(?:es)?|xgboost|svm|supervis\w+)\b"),
-    _rule("classification", 3.5, r"(?:cross.validat\w+|validacion cruzada|valida de forma cruzada|confusion matrix|matriz de confusion|hyper-?parameters?|hiperparametros?|machine learning|aprendizaje automatico)\b"),
-    _rule("classification", 2.5, r"(?:(?:train|fit|build|entrena|ajusta|construye)\b.{0,30}\b(?:model|classifier|modelo|clasificador)|(?:probability|probabilidad) (?:of|de) \w+\b.{0,40}\b(?:model|modelo|each|cada))"),
-    _rule("clustering", 3.5, r"(?:pca|segment (?:the|users|customers)|segmenta)\b"),
+    rule("classification", 4, r"(?:random forest|bosque\w* aleatori\w*|gradient boosting|decision tree|arbol(?:es)? de decision|neural net\w*|red(?:es)? neuronal(?:es)?|xgboost|svm|supervis\w+)\b"),
+    rule("classification", 3.5, r"(?:cross.validat\w+|validacion cruzada|valida de forma cruzada|confusion matrix|matriz de confusion|hyper-?parameters?|hiperparametros?|machine learning|aprendizaje automatico)\b"),
+    rule("classification", 2.5, r"(?:(?:train|fit|build|entrena|ajusta|construye)\b.{0,30}\b(?:model|classifier|modelo|clasificador)|(?:probability|probabilidad) (?:of|de) \w+\b.{0,40}\b(?:model|modelo|each|cada))"),
+    rule("clustering", 3.5, r"(?:pca|segment (?:the|users|customers)|segmenta)\b"),
     # Data
-    _rule("outliers", 3, r"(?:unusual|inusual\w*|anomal\w+|atipic\w+)\b"),
-    _rule("clean", 3, r"(?:fill|rellena) (?:the|in|las|los)? ?(?:empty|missing|celdas|huecos|valores)"),
-    _rule("group", 3, r"(?:pivot|pivota)\b"),
+    rule("outliers", 3, r"(?:unusual|inusual\w*|anomal\w+|atipic\w+)\b"),
+    rule("clean", 3, r"(?:fill|rellena) (?:the|in|las|los)? ?(?:empty|missing|celdas|huecos|valores)"),
+    rule("group", 3, r"(?:pivot|pivota)\b"),
     # Talk
-    _rule("conversation", 4, r"(?:poem|story|joke|essay|song|lyrics|poema|cuento|chiste|ensayo|cancion|soneto)\b"),
-    _rule("conversation", 3.5, r"(?:translate|traduce|traducir|how do you say|como se dice)\b"),
-    _rule("conversation", 3, r"(?:who|quien(?:es)?) (?:is|was|are|were|wrote|invented|discovered|painted|es|era|fue|son|escribio|invento|descubrio|pinto)\b"),
-    _rule("conversation", 3, r"(?:what do you think|your opinion|que (?:opinas|piensas|te parece)|do you (?:like|believe)|te gusta)\b"),
-    _rule("conversation", 2.5, r"(?:recommend|advice|advise|suggest|recomienda\w*|aconseja\w*|consejos?|sugiere\w*)\b"),
-    _rule("conversation", 2.5, r"(?:tell me (?:something|about|more)|cuentame|hablame|what is your name|como te llamas|your name)\b"),
-    _rule("conversation", 2, r"(?:explain|explica\w*|why (?:is|are|do|does)|por que|what (?:is|are) (?:the|a)|que (?:es|son|significa)|meaning of)\b"),
-    _rule("conversation", 3, r"(?:i (?:feel|am) |i'm |(?:me|estoy) (?:siento|triste|feliz|cansad\w)|see you|hasta (?:manana|luego|pronto))"),
+    rule("conversation", 4, r"(?:poem|story|joke|essay|song|lyrics|poema|cuento|chiste|ensayo|cancion|soneto)\b"),
+    rule("conversation", 3.5, r"(?:translate|traduce|traducir|how do you say|como se dice)\b"),
+    rule("conversation", 3, r"(?:who|quien(?:es)?) (?:is|was|are|were|wrote|invented|discovered|painted|es|era|fue|son|escribio|invento|descubrio|pinto)\b"),
+    rule("conversation", 3, r"(?:what do you think|your opinion|que (?:opinas|piensas|te parece)|do you (?:like|believe)|te gusta)\b"),
+    rule("conversation", 2.5, r"(?:recommend|advice|advise|suggest|recomienda\w*|aconseja\w*|consejos?|sugiere\w*)\b"),
+    rule("conversation", 2.5, r"(?:tell me (?:something|about|more)|cuentame|hablame|what is your name|como te llamas|your name)\b"),
+    rule("conversation", 2, r"(?:explain|explica\w*|why (?:is|are|do|does)|por que|what (?:is|are) (?:the|a)|que (?:es|son|significa)|meaning of)\b"),
+    rule("conversation", 3, r"(?:i (?:feel|am) |i'm |(?:me|estoy) (?:siento|triste|feliz|cansad\w)|see you|hasta (?:manana|luego|pronto))"),
 )  # fmt: skip
 _NUMERALS_OF_A_CALCULATION: Final = 2
 _OF_OTHERS: Final = 0.7  # data tasks, where no data are named
@@ -70,10 +64,7 @@ def weigh_plain(scores: dict[str, float], matched: dict[str, list[str]], text: s
         matched: the words that speak for each task; added to.
         text: folded, as `language.words.fold` does.
     """
-    for task, weight, pattern in _RULES:
-        if found := pattern.search(text):
-            scores[task] += weight
-            matched.setdefault(task, []).append(found[0].strip())
+    weigh(_RULES, scores, matched, text)
     about_data = bool(_DATA.search(text))
     if not about_data:
         for task in scores:

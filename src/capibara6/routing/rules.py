@@ -5,6 +5,7 @@ weight of 3 settles the task by itself, 2 needs no contradiction, 1 is a hint.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -17,8 +18,30 @@ class Rule:
     pattern: re.Pattern[str]
 
 
+def rule(task: str, weight: float, text: str) -> Rule:
+    """Return a rule; its pattern begins where a word does."""
+    return Rule(task, weight, re.compile(rf"\b(?:{text})"))
+
+
+def weigh(
+    rules: Iterable[Rule], scores: dict[str, float], matched: dict[str, list[str]], text: str
+) -> None:
+    """Add to the scores what rules find in a text.
+
+    Args:
+        rules: the evidence to look for.
+        scores: by task; changed in place.
+        matched: the words that speak for each task; added to.
+        text: folded, as `language.words.fold` does.
+    """
+    for each in rules:
+        if found := each.pattern.search(text):
+            scores[each.task] += each.weight
+            matched.setdefault(each.task, []).append(found[0].strip())
+
+
 def _rules(*rows: tuple[str, float, str]) -> tuple[Rule, ...]:
-    return tuple(Rule(task, weight, re.compile(rf"\b(?:{text})")) for task, weight, text in rows)
+    return tuple(rule(*row) for row in rows)
 
 
 RULES = _rules(

@@ -10,15 +10,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from capibara6.language.mentions import Mention
+from capibara6.routing.rules import rule, weigh
 
-_Rule = tuple[str, float, re.Pattern[str]]
 _WORDS: Final = ("text", "boolean")
-
-
-def _rule(task: str, weight: float, text: str) -> _Rule:
-    return task, weight, re.compile(rf"\b(?:{text})")
-
-
 _PLEASE = r"^\W*(?:please |por favor,? |can you |could you |puedes |podrias )?"
 _MORE = (
     r"(?:more|less|fewer|higher|lower|better|worse|bigger|larger|smaller|longer|shorter|greater|older|younger"
@@ -28,47 +22,47 @@ _MAS = r"(?:mas|menos|mayor(?:es)?|menor(?:es)?|mejor(?:es)?|peor(?:es)?)"
 
 _RULES: Final = (
     # Comparisons
-    _rule("compare", 3, rf"(?:do|does|did|are|is|have|has)\b.{{1,60}}\b{_MORE}\b"),
-    _rule("compare", 3, rf"{_MAS}\b.{{0,40}}\bque\b(?! nada| nunca)"),
-    _rule("compare", 3, r"(?:gaps?|brechas?) (?:between|entre)\b|(?:make|is there) (?:a|any) difference\b|hay diferencias?\b"),
-    _rule("compare", 3.5, r"(?:distint[oa]s?|diferentes?|varian?|cambian?|different|differ|vary|varies) (?:segun|por|entre|by|across|among)\b"),
-    _rule("compare", 2, r"^\W*(?:la|el|las|los|es|son|is|are|do|does)\b.{1,60}\b(?:distint[oa]s?|diferentes?|different)\b"),
+    rule("compare", 3, rf"(?:do|does|did|are|is|have|has)\b.{{1,60}}\b{_MORE}\b"),
+    rule("compare", 3, rf"{_MAS}\b.{{0,40}}\bque\b(?! nada| nunca)"),
+    rule("compare", 3, r"(?:gaps?|brechas?) (?:between|entre)\b|(?:make|is there) (?:a|any) difference\b|hay diferencias?\b"),
+    rule("compare", 3.5, r"(?:distint[oa]s?|diferentes?|varian?|cambian?|different|differ|vary|varies) (?:segun|por|entre|by|across|among)\b"),
+    rule("compare", 2, r"^\W*(?:la|el|las|los|es|son|is|are|do|does)\b.{1,60}\b(?:distint[oa]s?|diferentes?|different)\b"),
     # One number
-    _rule("describe", 2, r"(?:highest|lowest|largest|biggest|smallest|hottest|coldest|warmest|longest|shortest|oldest|youngest|cheapest|dearest|best|worst)\b"),
-    _rule("describe", 2, r"(?:typical|tipic[oa]|habitual|at (?:most|least)|como (?:mucho|poco|maximo|minimo))\b"),
-    _rule("describe", 1.5, r"(?:minim[oa]s?|maxim[oa]s?|mayor|menor|mas (?:alt|baj|grande|pequen|car|barat|larg|cort)\w+)\b"),
+    rule("describe", 2, r"(?:highest|lowest|largest|biggest|smallest|hottest|coldest|warmest|longest|shortest|oldest|youngest|cheapest|dearest|best|worst)\b"),
+    rule("describe", 2, r"(?:typical|tipic[oa]|habitual|at (?:most|least)|como (?:mucho|poco|maximo|minimo))\b"),
+    rule("describe", 1.5, r"(?:minim[oa]s?|maxim[oa]s?|mayor|menor|mas (?:alt|baj|grande|pequen|car|barat|larg|cort)\w+)\b"),
     # By group
-    _rule("group", 3.5, r"(?:which|what|que|cual)(?: \w+){1,3} (?:is|are|has|have|had|es|son|tiene\w*) (?:the |el |la |los |las )?(?:\w{3,}est|most|least|mas|menos|mayor\w*|menor\w*|mejor\w*|peor\w*)\b"),
-    _rule("group", 2.5, r"(?:mas (?:frecuentes?|comun(?:es)?|habitual(?:es)?|repetid[oa]s?)|most (?:common|frequent|usual)|commonest)\b"),
-    _rule("group", 2.5, r"en que \w+\b.{1,30}\b(?:mas|menos)\b"),
-    _rule("group", 2.5, r"(?:which|what|que|cual)\b.{1,30}\b\w{3,}(?:iest|ddest|ttest)\b"),
+    rule("group", 3.5, r"(?:which|what|que|cual)(?: \w+){1,3} (?:is|are|has|have|had|es|son|tiene\w*) (?:the |el |la |los |las )?(?:\w{3,}est|most|least|mas|menos|mayor\w*|menor\w*|mejor\w*|peor\w*)\b"),
+    rule("group", 2.5, r"(?:mas (?:frecuentes?|comun(?:es)?|habitual(?:es)?|repetid[oa]s?)|most (?:common|frequent|usual)|commonest)\b"),
+    rule("group", 2.5, r"en que \w+\b.{1,30}\b(?:mas|menos)\b"),
+    rule("group", 2.5, r"(?:which|what|que|cual)\b.{1,30}\b\w{3,}(?:iest|ddest|ttest)\b"),
     # Distributions
-    _rule("distribution", 3, r"se (?:reparten?|distribuyen?)\b|repart(?:o|icion) d\w+"),
-    _rule("distribution", 2.5, r"how (?:are|is|do|does)\b.{1,40}\b(?:spread|distributed|vary|spread out)\b"),
+    rule("distribution", 3, r"se (?:reparten?|distribuyen?)\b|repart(?:o|icion) d\w+"),
+    rule("distribution", 2.5, r"how (?:are|is|do|does)\b.{1,40}\b(?:spread|distributed|vary|spread out)\b"),
     # Time
-    _rule("time_series", 3, r"(?:over|through(?:out)?|during) the (?:year|month|week|day|season|decade)s?\b|ha(?:n)? ido (?:cambiando|subiendo|bajando|creciendo)"),
-    _rule("time_series", 2.5, r"como (?:ha|han|fue|va|van)\b.{0,30}\b(?:cambia\w*|crec\w+|sub\w+|baj\w+)"),
-    _rule("time_series", 2.5, r"(?:preve|prever|prevision|anticip\w+)\b"),
-    _rule("time_series", 2, r"(?:what|how|que|como)\b.{0,20}\b(?:will|would|sera|seran|estara)\b.{0,60}\b(?:next|coming|proxim\w+|siguientes?)\b"),
+    rule("time_series", 3, r"(?:over|through(?:out)?|during) the (?:year|month|week|day|season|decade)s?\b|ha(?:n)? ido (?:cambiando|subiendo|bajando|creciendo)"),
+    rule("time_series", 2.5, r"como (?:ha|han|fue|va|van)\b.{0,30}\b(?:cambia\w*|crec\w+|sub\w+|baj\w+)"),
+    rule("time_series", 2.5, r"(?:preve|prever|prevision|anticip\w+)\b"),
+    rule("time_series", 2, r"(?:what|how|que|como)\b.{0,20}\b(?:will|would|sera|seran|estara)\b.{0,60}\b(?:next|coming|proxim\w+|siguientes?)\b"),
     # Outliers
-    _rule("outliers", 4, r"(?:freak|weird|odd|oddly|strange|implausible|rar[oa]s?|extran[oa]s?|inusual(?:es)?|desorbitad[oa]s?)\b"),
-    _rule("outliers", 4, r"(?:out of (?:the )?(?:ordinary|normal|line)|stands? out|fuera de lo (?:normal|comun|habitual)|se salen? de lo)\b"),
+    rule("outliers", 4, r"(?:freak|weird|odd|oddly|strange|implausible|rar[oa]s?|extran[oa]s?|inusual(?:es)?|desorbitad[oa]s?)\b"),
+    rule("outliers", 4, r"(?:out of (?:the )?(?:ordinary|normal|line)|stands? out|fuera de lo (?:normal|comun|habitual)|se salen? de lo)\b"),
     # Machine learning
-    _rule("classification", 3.5, r"(?:likely|going|about) to \w+"),
-    _rule("classification", 4, r"(?:can|could) (?:we|you|i|one|it)\b.{0,20}\b(?:tell|know|guess|foresee|say)\b.{0,20}\b(?:if|whether|who|which)\b"),
-    _rule("classification", 4, r"(?:se puede|podemos|puedes|podriamos)\b.{0,20}\b(?:saber|adivinar|anticipar|decir)\b.{0,20}\b(?:si|quien(?:es)?|que|cual)\b"),
-    _rule("classification", 3, r"quien(?:es)? (?:se |lo |la )?\w{2,}ran?\b(?! nada)"),
-    _rule("regression", 3.5, r"(?:calcula\w*|estima\w*|calculate|work out|deduc\w+|obten\w*|infer)\b.{1,60}\b(?:a partir del?|from|con ayuda del?)\b"),
-    _rule("clustering", 4, r"(?:agrupa\w*|agrupar|junta\w*|group|find|encuentra\w*|busca\w*)\b.{0,40}\b(?:parecid[oa]s?|similar(?:es)?|alike|semejantes?)\b"),
+    rule("classification", 3.5, r"(?:likely|going|about) to \w+"),
+    rule("classification", 4, r"(?:can|could) (?:we|you|i|one|it)\b.{0,20}\b(?:tell|know|guess|foresee|say)\b.{0,20}\b(?:if|whether|who|which)\b"),
+    rule("classification", 4, r"(?:se puede|podemos|puedes|podriamos)\b.{0,20}\b(?:saber|adivinar|anticipar|decir)\b.{0,20}\b(?:si|quien(?:es)?|que|cual)\b"),
+    rule("classification", 3, r"quien(?:es)? (?:se |lo |la )?\w{2,}ran?\b(?! nada)"),
+    rule("regression", 3.5, r"(?:calcula\w*|estima\w*|calculate|work out|deduc\w+|obten\w*|infer)\b.{1,60}\b(?:a partir del?|from|con ayuda del?)\b"),
+    rule("clustering", 4, r"(?:agrupa\w*|agrupar|junta\w*|group|find|encuentra\w*|busca\w*)\b.{0,40}\b(?:parecid[oa]s?|similar(?:es)?|alike|semejantes?)\b"),
     # What no recipe does
-    _rule("conversation", 5, rf"{_PLEASE}(?:e-?mail|mail|send|post|upload|share|print|envia\w*|manda\w*|remite\w*|publica\w*|comparte\w*|imprime\w*)\b"),
-    _rule("conversation", 5, rf"{_PLEASE}(?:draft|compose|write|redacta\w*|escribe\w*|translate|traduce\w*)\b"),
-    _rule("conversation", 5, rf"{_PLEASE}(?:(?:give|dame|da) (?:me )?(?:ideas?|tips?|consejos?|un consejo|advice)|advise|recommend|recomienda\w*|aconseja\w*|suggest|sugiere\w*)\b"),
-    _rule("conversation", 5, r"(?:should (?:i|we|you)|deberia\w*|conviene|por que|why (?:is|are|do|does|did|have|has))\b"),
-    _rule("conversation", 4, r"(?:who|quien) (?:won|wrote|invented|discovered|is the|was the|gano|escribio|invento|descubrio|es el|es la|fue el|fue la)\b"),
-    _rule("code", 5, rf"{_PLEASE}(?:join|merge|append|concatenate|une|unir|cruza|fusiona|combina|anade|agrega|inserta|insert|add|rename|renombra|sort|ordena|multiply|multiplica|raise|sube|sum[ae]le|round|redondea)\b"),
-    _rule("code", 5, rf"{_PLEASE}(?:convert|convierte|transforma|transform|turn)\b(?!.{{0,30}}\b(?:dates?|fechas?|numbers?|numeros|types?|tipos)\b)"),
-    _rule("code", 5, rf"{_PLEASE}(?:make|create|build|prepare|haz(?:me)?|crea|prepara|monta)\b.{{0,20}}\b(?:plan|slides?|presentation|presentacion|web ?site|pagina|app|letter|carta|schedule|horario|calendar\w*|form|formulario)\b"),
+    rule("conversation", 5, rf"{_PLEASE}(?:e-?mail|mail|send|post|upload|share|print|envia\w*|manda\w*|remite\w*|publica\w*|comparte\w*|imprime\w*)\b"),
+    rule("conversation", 5, rf"{_PLEASE}(?:draft|compose|write|redacta\w*|escribe\w*|translate|traduce\w*)\b"),
+    rule("conversation", 5, rf"{_PLEASE}(?:(?:give|dame|da) (?:me )?(?:ideas?|tips?|consejos?|un consejo|advice)|advise|recommend|recomienda\w*|aconseja\w*|suggest|sugiere\w*)\b"),
+    rule("conversation", 5, r"(?:should (?:i|we|you)|deberia\w*|conviene|por que|why (?:is|are|do|does|did|have|has))\b"),
+    rule("conversation", 4, r"(?:who|quien) (?:won|wrote|invented|discovered|is the|was the|gano|escribio|invento|descubrio|es el|es la|fue el|fue la)\b"),
+    rule("code", 5, rf"{_PLEASE}(?:join|merge|append|concatenate|une|unir|cruza|fusiona|combina|anade|agrega|inserta|insert|add|rename|renombra|sort|ordena|multiply|multiplica|raise|sube|sum[ae]le|round|redondea)\b"),
+    rule("code", 5, rf"{_PLEASE}(?:convert|convierte|transforma|transform|turn)\b(?!.{{0,30}}\b(?:dates?|fechas?|numbers?|numeros|types?|tipos)\b)"),
+    rule("code", 5, rf"{_PLEASE}(?:make|create|build|prepare|haz(?:me)?|crea|prepara|monta)\b.{{0,20}}\b(?:plan|slides?|presentation|presentacion|web ?site|pagina|app|letter|carta|schedule|horario|calendar\w*|form|formulario)\b"),
 )  # fmt: skip
 # A question that names no column and none of these is not about what the table holds.
 _ABOUT_TABLE: Final = re.compile(
@@ -89,10 +83,7 @@ def weigh_tabular(
         matched: the words that speak for each task; added to.
         text: folded, as `language.words.fold` does.
     """
-    for task, weight, pattern in _RULES:
-        if found := pattern.search(text):
-            scores[task] += weight
-            matched.setdefault(task, []).append(found[0].strip())
+    weigh(_RULES, scores, matched, text)
 
 
 def hinted(text: str, mentions: Sequence[Mention]) -> str:
