@@ -38,6 +38,23 @@ async def test_the_page_names_every_call_and_loads_nothing_from_elsewhere(tmp_pa
     assert "default-src 'none'" in reply.headers["content-security-policy"]
 
 
+def test_errors_are_described_as_they_are(tmp_path: Path) -> None:
+    app = application(load_settings(dotenv=tmp_path / "no.env"), nothing)
+    described = app.openapi()
+    assert "HTTPValidationError" not in described["components"]["schemas"]
+    for item in described["paths"].values():
+        for operation in item.values():
+            for status in ("4XX", "5XX"):
+                schema = operation["responses"][status]["content"]["application/json"]["schema"]
+                assert schema["$ref"].endswith("/ErrorReply")
+
+
+def test_what_stands_between_backticks_is_code() -> None:
+    operation = {"description": "`a < b` holds.\n\nElse `c`."}
+    described = {"info": {"title": "", "version": ""}, "paths": {"/": {"get": operation}}}
+    assert "<code>a &lt; b</code> holds.<p>Else <code>c</code>." in page(described)
+
+
 def test_a_description_is_text_and_no_markup() -> None:
     described = {
         "info": {"title": "<t>", "version": "1"},

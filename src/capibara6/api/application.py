@@ -10,7 +10,7 @@ from capibara6 import __version__
 from capibara6.api import documentation, information, records, runs
 from capibara6.api.access import KeyMiddleware, LoopbackMiddleware
 from capibara6.api.body_limit import BodyLimitMiddleware
-from capibara6.api.faults import add_handlers
+from capibara6.api.faults import REPLIES, add_handlers
 from capibara6.config import Settings
 from capibara6_http.room import Room, RoomMiddleware
 
@@ -29,6 +29,7 @@ def application(settings: Settings, lifespan: Lifespan) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        responses=REPLIES,
     )
     for part in (runs, records, information, documentation):
         app.include_router(part.router)

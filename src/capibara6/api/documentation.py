@@ -5,6 +5,7 @@ one with a key should not.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import Any, Final
@@ -60,11 +61,16 @@ def page(described: dict[str, Any]) -> str:
 
 def _call(method: str, path: str, operation: dict[str, Any]) -> str:
     summary = escape(operation.get("summary", ""))
-    text = escape(operation.get("description", "")).replace("\n\n", "<p>")
+    text = _prose(operation.get("description", ""))
     return (
         f"<h2><code>{method.upper()} {escape(path)}</code></h2><p><b>{summary}</b></p><p>{text}</p>"
         + "".join(_parts(operation))
     )
+
+
+def _prose(text: str) -> str:
+    """Return escaped text with its paragraphs, and with what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)).replace("\n\n", "<p>")
 
 
 def _parts(operation: dict[str, Any]) -> Iterator[str]:

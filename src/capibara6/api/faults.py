@@ -1,10 +1,11 @@
 """The one shape of every error: {"error": {"code", "message"}}, whoever found it."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -13,6 +14,26 @@ from capibara6.errors import CapibaraError
 
 _PROBLEMS_MAX: Final = 10
 _CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+class Fault(BaseModel):
+    """What was wrong: a code for programs, a message for people; some errors tell more beside."""
+
+    code: str
+    message: str
+
+
+class ErrorReply(BaseModel):
+    """Every error."""
+
+    error: Fault
+
+
+# For the description of the API, whatever the status.
+REPLIES: Final[dict[int | str, dict[str, Any]]] = {
+    "4XX": {"model": ErrorReply, "description": "What was wrong with the request."},
+    "5XX": {"model": ErrorReply, "description": "What the platform could not do."},
+}
 
 
 def error_response(status: int, code: str, message: str, **more: object) -> JSONResponse:
