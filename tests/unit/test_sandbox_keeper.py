@@ -1,6 +1,8 @@
 """A keeper whose machine refuses something: clear errors, and nothing lost over time."""
 
 import asyncio
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,13 +42,20 @@ class RefusingGroups:
 
 
 @pytest.fixture
-def keeper(tmp_path: Path) -> Keeper:
-    keeper = Keeper(KeeperSettings(tmp_path, pool_size=0))
+def folder() -> Iterator[Path]:
+    """A shorter one than pytest's: a socket's path has 107 bytes at most."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def keeper(folder: Path) -> Keeper:
+    keeper = Keeper(KeeperSettings(folder, pool_size=0))
     foundry = keeper.foundry
-    foundry._instance = Instance(tmp_path)
-    foundry._space = LayerSpace(tmp_path / "layers", "sandboxes")
+    foundry._instance = Instance(folder)
+    foundry._space = LayerSpace(folder / "layers", "sandboxes")
     foundry._parents = RefusingParents()  # type: ignore[assignment]
-    foundry._built = {"base": BuiltEnvironment(BASE, tmp_path / "base-1", "")}
+    foundry._built = {"base": BuiltEnvironment(BASE, folder / "base-1", "")}
     return keeper
 
 
@@ -57,13 +66,13 @@ def _files(folder: Path) -> list[Path]:
 REQUEST = Request(TEMPLATES["base"], timeout_s=60)
 
 
-async def test_a_refused_mount_is_told_and_costs_nothing(keeper: Keeper, tmp_path: Path) -> None:
-    ranges, files = len(keeper.foundry._ranges), _files(tmp_path)
+async def test_a_refused_mount_is_told_and_costs_nothing(keeper: Keeper, folder: Path) -> None:
+    ranges, files = len(keeper.foundry._ranges), _files(folder)
     for _ in range(3):
         with pytest.raises(StartError, match=r"could not start.*mount overlay"):
             await keeper.create(REQUEST)
     assert len(keeper.foundry._ranges) == ranges
-    assert _files(tmp_path) == files
+    assert _files(folder) == files
     assert list(keeper.all()) == []
     await keeper.stop()
 
