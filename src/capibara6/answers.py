@@ -3,6 +3,7 @@
 from typing import Final
 
 from capibara6.domain.executions import ExecutionRequest, ExecutionResult, ResultItem
+from capibara6.domain.playbook import Advice
 from capibara6.domain.programs import Diagnosis, Program
 from capibara6.domain.requests import DataFile, Request, Route
 from capibara6.errors import ModelReplyError
@@ -35,6 +36,12 @@ def answer_of(
     if program.origin.startswith(_MODEL_ORIGIN) and model in very_small:
         return f"{answer}\n\n{say('very_small_model', language, model=model)}"
     return answer
+
+
+def of_recipe(recipe: Advice, language: str) -> str:
+    """What an answer says of the playbook's recipe that gave it."""
+    question = recipe.text.partition("\n")[0]
+    return f"\n\n{say('playbook_recipe', language, id=recipe.bullet_id[:8], question=question)}"
 
 
 def written(program: Program, language: str) -> str:

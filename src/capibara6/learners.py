@@ -10,9 +10,12 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from capibara6.config import Settings
-from capibara6.domain.ports import EventSink, Memory, Router
+from capibara6.domain.ports import Cookbook, EventSink, Memory, Router
+from capibara6.domain.requests import DataFile
+from capibara6.errors import DataFileError
 
 if TYPE_CHECKING:
+    from capibara6.ace.reuse import Written
     from capibara6.codegen.choosing.policies import ModelAdviser
     from capibara6.codegen.discovery import Discovery
     from capibara6.inventory import Stock
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from capibara6.tuning import Tuner
 
 log = logging.getLogger(__name__)
+
+_WORDS = ("text", "boolean")  # kinds of columns whose values a question may name
 
 
 async def router(
@@ -87,23 +92,49 @@ async def memory(
     stock: "Stock",
     models: "Discovery",
     stack: AsyncExitStack,
-) -> tuple[Memory | None, list[EventSink]]:
-    """What gives prompts advice, and what it learns by; nothing where that is switched off."""
+    distrusted: frozenset[str] = frozenset(),
+) -> tuple[Memory | None, Cookbook | None, list[EventSink]]:
+    """What gives prompts advice, what answers without them, and what both learn by.
+
+    Nothing where that is switched off. Programs of `distrusted` models are advice at most.
+    """
     from capibara6.ace import Curator, PlaybookListener, Recaller
+    from capibara6.ace.reuse import Cookbook as PlaybookRecipes
 
     if settings.ace.learning == "off":
-        return None, []
+        return None, None, []
     curator = Curator(store.playbook)
     try:
         await curator.refresh()
     except Exception:
         # A broken playbook must not keep the platform from starting.
         log.exception("the playbook cannot be read; prompts get no advice, nothing is learnt")
-        return None, []
+        return None, None, []
     recaller = Recaller(curator, stock, settings.ace.tokens_max)
-    listener = PlaybookListener(curator, stock, _asked(settings, models))
+    listener = PlaybookListener(curator, stock, _asked(settings, models), read_table=written)
     stack.push_async_callback(listener.close)
-    return recaller, [listener]
+    recipes = PlaybookRecipes(curator, written, distrusted)
+    return recaller, recipes if settings.ace.recipes == "on" else None, [listener]
+
+
+def written(file: DataFile) -> "Written | None":
+    """How a data file is written, and the values of its columns of words; None: it is no table."""
+    from capibara6.ace.reuse import Written
+    from capibara6.codegen.profiling import file_layout, sample_table
+
+    try:
+        layout = file_layout(file.name, file.content)
+        table = sample_table(file.name, file.content)
+    except DataFileError:
+        return None  # what is wrong with it was said when it was profiled
+    if layout is None:
+        return None
+    values = {
+        column.name: tuple(dict.fromkeys(cell.strip() for cell in table.values(place)))
+        for place, column in enumerate(file.columns if table else ())
+        if table and column.kind in _WORDS
+    }
+    return Written(repr(layout), values)
 
 
 def _asked(settings: Settings, models: "Discovery") -> "Callable[[str], Awaitable[str]] | None":

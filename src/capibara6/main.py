@@ -188,7 +188,10 @@ async def _join(
     adviser = learners.adviser(settings, models)
     router, listening = await learners.router(settings, models, store, adviser)
     tuner = await learners.tuner(settings, store)
-    memory, curating = await learners.memory(settings, store, stock, models, stack)
+    very_small = frozenset(one.model.name for one in local if one.model.is_very_small)
+    memory, cookbook, curating = await learners.memory(
+        settings, store, stock, models, stack, very_small
+    )
     forbidden = settings.validation.forbidden
     validator = ProgramValidator(
         inventory=partial(stock.kept, _INVENTORY_WAIT_S), forbidden=forbidden
@@ -205,7 +208,8 @@ async def _join(
         memory=memory,
         contest=Contest(arena, validator),
         candidates={name: tier.candidates for name, tier in settings.tiers.items()},
-        very_small=frozenset(one.model.name for one in local if one.model.is_very_small),
+        very_small=very_small,
+        cookbook=cookbook,
     )
     degraded = server.degraded if server else ()
     # Whoever asks for a verdict waits until the packages are known.

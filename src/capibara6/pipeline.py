@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 
-from capibara6 import answers
+from capibara6 import answers, reuse
 from capibara6.audience import Audience, Events
 from capibara6.bout import Bout
 from capibara6.contest import Contest
@@ -23,7 +23,15 @@ from capibara6.domain.executions import (
     SandboxReady,
 )
 from capibara6.domain.playbook import Advice
-from capibara6.domain.ports import EventSink, Executor, Memory, ProgramWriter, Router, Validator
+from capibara6.domain.ports import (
+    Cookbook,
+    EventSink,
+    Executor,
+    Memory,
+    ProgramWriter,
+    Router,
+    Validator,
+)
 from capibara6.domain.programs import Diagnosis, Failure, Finding, Program
 from capibara6.domain.requests import Request, Route
 from capibara6.errors import ModelError, RequestError
@@ -55,6 +63,7 @@ class Pipeline:
         contest: holds contests among candidates; None: every attempt is one program.
         candidates: programs of a tier to choose among; of those left out, one.
         very_small: models whose answers say so.
+        cookbook: recipes of the playbook that answer without a model; None: none do.
     """
 
     def __init__(
@@ -72,6 +81,7 @@ class Pipeline:
         contest: Contest | None = None,
         candidates: Mapping[str, int] | None = None,
         very_small: frozenset[str] = frozenset(),
+        cookbook: Cookbook | None = None,
     ) -> None:
         self._router = router
         self._ladder = Ladder(tuple(writers), tuple(spare_writers))
@@ -85,6 +95,7 @@ class Pipeline:
         self._contest = contest
         self._candidates = candidates or {}
         self._very_small = very_small
+        self._cookbook = cookbook
 
     def run(self, request: Request) -> Events:
         """Answer a question; `request.files` are profiled.
@@ -110,11 +121,12 @@ class Pipeline:
         if answers.asks_for_no_program(request, route):
             yield progress.succeeded(say("conversation", route.language))
             return
-        tier: str | None = route.tier
+        recipe = await reuse.reused(self._cookbook, request, route)
+        tier: str | None = answers.RECIPE if recipe else route.tier
         failure, programs = None, 0
         while tier:
             progress.attempts += 1
-            attempt = Attempt(progress.attempts, tier, request, route, failure)
+            attempt = Attempt(progress.attempts, tier, request, route, failure, reused=recipe)
             attempt.candidates = self._count(attempt)
             async with aclosing(self._attempt(attempt)) as events:
                 async for event in events:
@@ -122,9 +134,12 @@ class Pipeline:
             if attempt.answer is not None:
                 yield progress.succeeded(attempt.answer)
                 return
-            programs += attempt.writer_answers
-            failure = attempt.failure or failure
-            tier = self._ladder.after(attempt) if programs < self._attempts_max else None
+            if recipe:  # nobody is to repair its program: the usual way begins
+                recipe, tier = None, route.tier
+            else:
+                programs += attempt.writer_answers
+                failure = attempt.failure or failure
+                tier = self._ladder.after(attempt) if programs < self._attempts_max else None
             if tier and attempt.diagnosis:
                 yield ev.RepairStarted(request.id, attempt.number, attempt.diagnosis, tier)
         yield progress.given_up(attempt)
@@ -138,12 +153,14 @@ class Pipeline:
     async def _attempt(self, attempt: Attempt) -> Events:
         """Write, validate and run one program; `attempt` holds how it went."""
         run_id, program = attempt.request.id, None
-        writer = self._ladder.writer(attempt.tier)
-        advice = await recalled(self._memory, attempt)
+        recipe = attempt.reused
+        writer = reuse.Copyist(recipe) if recipe else self._ladder.writer(attempt.tier)
+        advice = (recipe.advice,) if recipe else await recalled(self._memory, attempt)
         if advice:
             yield ev.Recalled(run_id, attempt.number, advice)
         if self._contest and attempt.is_contest:
-            async with aclosing(self._contested(self._contest, attempt, advice)) as events:
+            contested = self._contested(self._contest, attempt, writer, advice)
+            async with aclosing(contested) as events:
                 async for event in events:
                     yield event
             return
@@ -174,13 +191,16 @@ class Pipeline:
                     await self._judge(attempt, program, event.result)
 
     async def _contested(
-        self, contest: Contest, attempt: Attempt, advice: tuple[Advice, ...]
+        self,
+        contest: Contest,
+        attempt: Attempt,
+        writer: ProgramWriter,
+        advice: tuple[Advice, ...],
     ) -> Events:
         """Let candidates be written and run; the one that is kept is the attempt's program."""
         bout = Bout(
             attempt.request, attempt.route, attempt.number, attempt.candidates, attempt.previous
         )
-        writer = self._ladder.writer(attempt.tier)
         try:
             async with aclosing(contest.events(bout, writer, advice)) as events:
                 async for event in events:
@@ -230,8 +250,14 @@ class Pipeline:
     async def _judge(self, attempt: Attempt, program: Program, result: ExecutionResult) -> None:
         """Take the result as the answer, or as a failure that shows."""
         language = attempt.route.language
-        if result.success and not answers.is_silent(result):
+        recipe = attempt.reused
+        doubt = reuse.doubt(recipe, result, language) if recipe and result.success else None
+        if doubt:
+            attempt.failed(Failure(program, doubt, result))
+        elif result.success and not answers.is_silent(result):
             attempt.answer = answers.answer_of(program, result, language, self._very_small)
+            if recipe:
+                attempt.answer += answers.of_recipe(recipe.advice, language)
         elif result.success:
             attempt.failed(Failure(program, answers.silence(language), result))
         else:

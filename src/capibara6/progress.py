@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from capibara6.domain.events import RunFinished
+from capibara6.domain.playbook import Reused
 from capibara6.domain.programs import Diagnosis, Failure
 from capibara6.domain.requests import Request, Route
 from capibara6.errors import ModelError, ModelReplyError, RequestError
@@ -27,6 +28,7 @@ class Attempt:
     failure: Failure | None = None  # None: the writer gave no program
     refusal: ModelError | RequestError | None = None  # what the writer raised instead
     candidates: int = 1  # programs to choose among
+    reused: Reused | None = None  # the playbook's recipe that is tried in place of a writer
 
     @property
     def is_contest(self) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from capibara6.ace.attribution import verdict
 from capibara6.ace.deltas import add, delta_of, line_of, merge, outcome, remove, update
 from capibara6.ace.playbook import Playbook
-from capibara6.ace.proven import parametrised, with_parameters, without_parameters
+from capibara6.ace.reuse.parameters import parametrised, with_parameters, without_parameters
 from capibara6.ace.reflection import Repair, reflect
 from capibara6.domain.executions import ExecutionError
 from capibara6.domain.playbook import Delta
@@ -212,7 +212,7 @@ def test_a_proven_program_becomes_a_recipe() -> None:
     request = Request("0" * 32, "Mean total by region?", (SALES,))
     found = parametrised(code, request)
     assert found is not None
-    program, parameters = found
+    program, parameters = found.code, found.parameters
     assert parameters == {
         "FILE_1": "/home/user/sales.csv",
         "COLUMN_1": "Region",

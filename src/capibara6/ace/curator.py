@@ -36,6 +36,7 @@ class Curator:
         self.playbook = Playbook()
         self.index: SimilarityIndex[str] = SimilarityIndex()
         self.by_word: dict[str, set[str]] = {}  # last name of a trigger -> groups
+        self.recipes: set[str] = set()  # groups that are programs
 
     async def refresh(self) -> None:
         """Take what was stored since; start anew when all that was known is gone."""
@@ -98,19 +99,23 @@ class Curator:
         root = self.playbook.root(group)
         if root != group:
             self.index.drop(group)
+            self.recipes.discard(group)
         entry = self.playbook.entry(root)
         if entry is None or entry.status != "active":
             self.index.drop(root)
+            self.recipes.discard(root)
             return
         bullet = entry.bullet
         cues = (without_numbers(cue) for cue in entry.cues)
         self.index.put(root, "\n".join((bullet.text, *cues, bullet.scope.task)))
+        if bullet.program:
+            self.recipes.add(root)
         for word in _trigger_words(bullet):
             self.by_word.setdefault(word, set()).add(root)
 
     def _forget(self) -> None:
         self.playbook, self.index, self._seq = Playbook(), SimilarityIndex(), 0
-        self.by_word = {}
+        self.by_word, self.recipes = {}, set()
 
 
 def without_numbers(question: str) -> str:
@@ -128,11 +133,18 @@ def is_same(one: Bullet, other: Bullet, likeness: float) -> bool:
     """
     if one.section != other.section or bool(one.program) != bool(other.program):
         return False
+    if one.program and _form(one) != _form(other):
+        return False  # of questions that differ in a word, the answers differ
     if one.trigger or other.trigger:
         shared = set(one.remedy) & set(other.remedy)
         same = one.trigger == other.trigger and bool(shared or not one.remedy or not other.remedy)
         return same and likeness >= _SAME_USE_LIKENESS_MIN
     return likeness >= SAME_LIKENESS_MIN
+
+
+def _form(recipe: Bullet) -> object:
+    """Of the question that a recipe was proven with; None where it is not known."""
+    return recipe.tests[0].get("form") if recipe.tests else None
 
 
 def _trigger_words(bullet: Bullet) -> list[str]:

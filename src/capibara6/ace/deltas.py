@@ -11,6 +11,7 @@ from capibara6.domain.playbook import SECTIONS, Bullet, Delta, Scope
 
 KINDS: Final = ("add", "update", "merge", "remove", "outcome")
 HELPFUL, HARMFUL, UNUSED = "helpful", "harmful", "unused"
+RECIPE_ORIGIN: Final = "playbook:"  # of a program that is a recipe of the playbook, then its id
 TEXT_CHARS_MAX: Final = 600
 PROGRAM_CHARS_MAX: Final = 20_000
 CUE_CHARS_MAX: Final = 400

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from capibara6.ace.attribution import verdict
 from capibara6.ace.complaints import error_found
 from capibara6.ace.curator import Curator
-from capibara6.ace.deltas import add, outcome
+from capibara6.ace.deltas import RECIPE_ORIGIN, add, outcome
 from capibara6.ace.interview import Ask, interview
 from capibara6.ace.proven import recipe_of
 from capibara6.ace.reflection import Repair, reflect
+from capibara6.ace.reuse import ReadTable
 from capibara6.ace.traits import traits
 from capibara6.domain.events import (
     Event,
@@ -61,6 +62,7 @@ class Story:
 
     request: Request
     task: str = ""
+    language: str | None = None
     trials: dict[int, Trial] = field(default_factory=dict)
     answered: bool = False
 
@@ -82,6 +84,7 @@ class PlaybookListener:
         stock: of the template, for versions; None: lessons name none.
         ask: a model that is asked for lessons where rules find none; None: rules alone.
         clock: the time of day.
+        read_table: tells of the data that a recipe was proven on; None: recipes are only advice.
     """
 
     def __init__(
@@ -90,8 +93,10 @@ class PlaybookListener:
         stock: Stock | None = None,
         ask: Ask | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        read_table: ReadTable | None = None,
     ) -> None:
         self._ask = ask
+        self._read_table = read_table
         self._interviews: set[asyncio.Task[None]] = set()
         self._curator = curator
         self._stock = stock
@@ -179,7 +184,8 @@ class PlaybookListener:
             bullet = reflect(repair, inventory, at)
             if bullet is not None:
                 found.append((number, bullet))
-        recipe = recipe_of(story.request, final.program, final.result, story.task, at)
+        told = (story.task, at, story.language, self._read_table)
+        recipe = recipe_of(story.request, final.program, final.result, *told)
         return [*found, (story.last, recipe)] if recipe else found
 
     def _repairs(self, story: Story) -> list[tuple[int, Repair]]:
@@ -192,6 +198,8 @@ class PlaybookListener:
             error = trial.error
             if trial.program is None or error is None or trial.diagnosis is None:
                 continue
+            if trial.program.origin.startswith(RECIPE_ORIGIN):
+                continue  # what followed is no repair of it
             if {trial.program.language, final.program.language} == {"python"}:
                 kind, code = trial.diagnosis.kind, trial.program.code
                 data = traits(story.request)
@@ -205,7 +213,7 @@ def note(story: Story, event: Event) -> None:
     """Take one event of a run into its story."""
     match event:
         case Routed():
-            story.task = event.route.task
+            story.task, story.language = event.route.task, event.route.language
         case Recalled():
             story.trial(event.attempt).advice = event.advice
         case ProgramWritten():

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from capibara6.ace.deltas import RECIPE_ORIGIN
 from capibara6.domain.events import (
     Event,
     ExecutionFinished,
@@ -85,5 +86,10 @@ def _note(run: _Run, event: Event) -> None:
         run.errors[event.attempt] = event.result.error.traceback
     elif isinstance(event, ExecutionFinished) and event.result.success:
         run.succeeded = event.attempt
-    elif isinstance(event, RepairStarted):
+    elif isinstance(event, RepairStarted) and not _is_recipe(run.programs.get(event.attempt)):
         run.diagnoses[event.attempt] = event.diagnosis
+
+
+def _is_recipe(program: Program | None) -> bool:
+    """Whether a program came out of the playbook: what follows it is no repair of it."""
+    return program is not None and program.origin.startswith(RECIPE_ORIGIN)

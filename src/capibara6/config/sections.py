@@ -127,6 +127,8 @@ class Ace(Section):
 
     learning: Literal["on", "off"]  # off: no advice, and nothing new is learnt
     tokens_max: Annotated[int, Field(ge=0, le=100_000)]  # of a prompt, for advice
+    # Whether proven programs answer later requests of the same form without a model.
+    recipes: Literal["on", "off"]
     reflection_tier: Name | None = None  # asked for lessons where rules find none; None: nobody
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from capibara6.domain.programs import Program
+
 SECTIONS = ("api", "data", "strategy", "recipe")
 
 
@@ -67,3 +69,19 @@ class Advice:
     section: str
     text: str
     tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """A recipe's program, filled for a later request.
+
+    Attributes:
+        advice: the recipe, by which its outcome is counted for it.
+        printed: the beginning of what it printed when it was proven.
+        same: whether it was proven on just this data with these values, so that it must print so.
+    """
+
+    program: Program
+    advice: Advice
+    printed: str
+    same: bool

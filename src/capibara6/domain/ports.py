@@ -14,7 +14,7 @@ from capibara6.domain.executions import (
     ResultItem,
     SandboxReady,
 )
-from capibara6.domain.playbook import Advice
+from capibara6.domain.playbook import Advice, Reused
 from capibara6.domain.programs import Failure, Finding, Program, Sampling
 from capibara6.domain.requests import Request, Route
 
@@ -67,6 +67,14 @@ class Memory(Protocol):
         self, request: Request, route: Route, tier: str, failure: Failure | None = None
     ) -> tuple[Advice, ...]:
         """The advice for an attempt of a tier, best first. A failure of it costs no run."""
+        ...
+
+
+class Cookbook(Protocol):
+    """Proven programs, as far as they answer later requests without a model."""
+
+    async def found(self, request: Request, route: Route) -> Reused | None:
+        """The program that surely answers; None in doubt. A failure of it costs no run."""
         ...
 
 

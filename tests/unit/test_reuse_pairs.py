@@ -1,0 +1,133 @@
+"""Whether recipes answer later questions that they should, and none that they should not."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from capibara6.ace.proven import recipe_of
+from capibara6.ace.reuse.cookbook import read_request
+from capibara6.ace.reuse.filling import Filling, filling
+from capibara6.ace.reuse.proofs import proof_in
+from capibara6.domain.executions import ExecutionResult
+from capibara6.domain.playbook import Bullet
+from capibara6.domain.programs import Program
+from capibara6.domain.requests import DataFile, Request
+from capibara6.language.detection import detect_language
+from capibara6.learners import written
+from support.reuse_pairs import (
+    EUROS,
+    FLATS,
+    HOMES,
+    MAY,
+    MUST_NOT,
+    PROGRAMS,
+    SEMICOLONS,
+    TABLES,
+    First,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DONE = ExecutionResult(success=True, stdout="Rome 110.5")
+
+
+def recipe(first: First) -> Bullet:
+    table, language, question, name, values = first
+    request = Request("0" * 32, question, (TABLES[table],))
+    code = PROGRAMS[name].format(path=TABLES[table].path, **values)
+    program = Program(code, origin="model:m")
+    found = recipe_of(request, program, DONE, "describe", NOW, language, written)
+    assert found is not None
+    return found
+
+
+def filled(
+    bullet: Bullet, question: str, file: DataFile, language: str | None = None
+) -> Filling | None:
+    test = proof_in(bullet)
+    assert test is not None
+    language = language or detect_language(question)
+    request = Request("1" * 32, question, (file,))
+    read = read_request(request, language, written)
+    return filling(bullet, test, request, read.form, language, read.facts)
+
+
+def changes(bullet: Bullet, found: Filling) -> dict[object, object]:
+    return {
+        bullet.parameters[name]: value
+        for name, value in found.values.items()
+        if bullet.parameters[name] != value and not name.startswith("SAID_")
+    }
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), MAY)
+def test_the_recipe_answers(first: First, second: str, expected: dict[object, object]) -> None:
+    bullet = recipe(first)
+    found = filled(bullet, second, TABLES[first[0]], first[1])
+    assert found is not None
+    assert changes(bullet, found) == expected
+    assert found.same == (not expected)
+
+
+@pytest.mark.parametrize(("first", "second"), MUST_NOT)
+def test_the_recipe_stays_silent(first: First, second: str) -> None:
+    assert filled(recipe(first), second, TABLES[first[0]]) is None
+
+
+def test_no_recipe_answers_the_question_of_another() -> None:
+    """All questions of all pairs with all recipes of the same table: right, or silent."""
+    recipes = {first[2]: (first, recipe(first)) for first, *_ in [*MAY, *MUST_NOT]}
+    right = {(first[2], second) for first, second, _ in MAY}
+    asked = {second: first for first, second, *_ in [*MAY, *MUST_NOT]}
+    wrong = [
+        (question, second)
+        for question, (first, bullet) in recipes.items()
+        for second, other in asked.items()
+        if other[0] == first[0] and (question, second) not in right and question != other[2]
+        if filled(bullet, second, TABLES[first[0]], other[1])
+    ]
+    assert wrong == []
+
+
+BY = MAY[0][0]
+
+
+def test_other_data_are_answered_where_they_are_alike() -> None:
+    bullet = recipe(BY)
+    later = replace(HOMES, content=HOMES.content + b"Oslo,North,1,1,1,1,1,2020-01-01,2020,no,E\n")
+    found = filled(bullet, "average price by city", later)
+    assert found is not None
+    assert not found.same
+    moved = filled(bullet, "average price by city", FLATS)
+    assert moved is not None
+    assert moved.values["FILE_1"] == "/home/user/flats.csv"
+    for other in (EUROS, SEMICOLONS):  # written otherwise
+        assert filled(bullet, "average price by city", other) is None
+    assert filled(bullet, "average rooms by city", FLATS) is None  # it has no such column
+
+
+def test_a_program_that_knows_its_data_stays_with_them() -> None:
+    listed = ("homes", "en", "average price in the big cities", "listed", {"value": "price"})
+    later = replace(HOMES, content=HOMES.content + b"Oslo,North,1,1,1,1,1,2020-01-01,2020,no,E\n")
+    bullet = recipe(listed)
+    assert filled(bullet, listed[2], HOMES) is not None
+    assert filled(bullet, listed[2], later) is None
+    placed = recipe(("homes", "en", "average price", "by place", {}))
+    assert filled(placed, "average price", later) is not None
+    assert filled(placed, "average price", FLATS) is None
+
+
+def test_what_comes_with_a_playbook_of_others_is_read_as_data() -> None:
+    bullet = recipe(BY)
+    good = bullet.tests[0]
+    assert proof_in(bullet) is not None
+    for wrong in (
+        {},
+        {**good, "slots": [1]},
+        {**good, "slots": [{**good["slots"][0], "value": None}]},
+        {**good, "form": "x y"[0:0] or [3]},
+        {**good, "files": [{"name": 3}]},
+        {**good, "reach": None},
+    ):
+        assert proof_in(replace(bullet, tests=(wrong,))) is None
+    assert proof_in(replace(bullet, tests=())) is None
