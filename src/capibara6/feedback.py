@@ -12,7 +12,7 @@ from typing import Final
 
 from capibara6.ace.attribution import verdict
 from capibara6.ace.curator import Curator
-from capibara6.ace.deltas import outcome
+from capibara6.ace.deltas import HARMFUL, HELPFUL, outcome
 from capibara6.domain.events import (
     CandidateChosen,
     Event,
@@ -28,7 +28,7 @@ from capibara6.errors import RequestError
 from capibara6.routing.arms import arm
 from capibara6.routing.features import shortened
 from capibara6.routing.router import RECIPE
-from capibara6.store import RunRecord, Store, TierOutcome
+from capibara6.store import RunRecord, Store, TierOutcome, execution_id
 from capibara6.store.events import utc_now
 from capibara6.store.states import RunState
 
@@ -110,11 +110,11 @@ async def _teach_router(
 async def _teach_playbook(
     store: Store, run_id: str, story: _Story, at: datetime, *, good: bool
 ) -> int:
-    advice = story.advice.get(story.attempt, ())
-    if not advice or story.program is None:
+    if story.program is None:
         return 0
     curator = Curator(store.playbook)
     await curator.refresh()
+    advice = story.advice.get(story.attempt, ())
     entries = [curator.playbook.entry(one.bullet_id) for one in advice]
     changes = [
         outcome(entry.bullet.id, run_id, _USERS, said, at)
@@ -122,4 +122,16 @@ async def _teach_playbook(
         if entry is not None
         for said in (verdict(entry.bullet, story.program, story.result, good),)
     ]
-    return await curator.commit(changes)
+    told = {change.bullet for change in changes}
+    made = [name for name in _made_of(curator, run_id, story.attempt) if name not in told]
+    said = HELPFUL if good else HARMFUL
+    return await curator.commit(
+        [*changes, *(outcome(name, run_id, _USERS, said, at) for name in made)]
+    )
+
+
+def _made_of(curator: Curator, run_id: str, attempt: int) -> list[str]:
+    """The recipes that the judged program became: a wrong one must answer nobody else."""
+    source = execution_id(run_id, attempt)
+    entries = (curator.active(group) for group in sorted(curator.recipes))
+    return [one.bullet.id for one in entries if one and source in one.sources]

@@ -1,6 +1,6 @@
 """Pairs of questions: a program proved the first; may its recipe answer the second?
 
-`MAY` says what must change in the program for it, by hand; of `MUST_NOT`, any answer is a wrong one.
+`MAY` says what must change in the program for it; of `MUST_NOT`, any answer is a wrong one.
 """
 
 from capibara6.codegen.profiling import profile_file
@@ -22,9 +22,9 @@ EUROS = profile_file("euros.csv", b"city,price\nRome,100 EUR\nOslo,90 EUR\n")
 SEMICOLONS = profile_file("homes.csv", b"city;price;rooms\nRome;100,5;2\nOslo;90,5;3\n")
 PISOS = profile_file(
     "pisos.csv",
-    "ciudad,barrio,precio,habitaciones,superficie,vendido\n"
-    "Vigo,Norte,100.5,2,80,2020-01-05\nLugo,Sur,90.5,3,70,2021-02-07\n"
-    "Vigo,Sur,120.5,3,95,2021-03-09\n".encode(),
+    b"ciudad,barrio,precio,habitaciones,superficie,vendido\n"
+    b"Vigo,Norte,100.5,2,80,2020-01-05\nLugo,Sur,90.5,3,70,2021-02-07\n"
+    b"Vigo,Sur,120.5,3,95,2021-03-09\n",
 )
 TABLES: dict[str, DataFile] = {"homes": HOMES, "pisos": PISOS}
 
@@ -46,7 +46,8 @@ PROGRAMS = {
     "top, default": _READ
     + "means = frame.groupby({by!r})[{value!r}].mean()\n"
     + "print('Top {number}', means.sort_values(ascending=False).head())\n",
-    "year": _READ + "print(frame.loc[frame['sold'].str[:4].astype(int) == {number}, {value!r}].mean())\n",
+    "year": _READ
+    + "print(frame.loc[frame['sold'].str[:4].astype(int) == {number}, {value!r}].mean())\n",
     "since": _READ + "print(frame.loc[frame['sold'] >= '{number}-01-01', {value!r}].mean())\n",
     "share": _READ + "print(frame[{value!r}].quantile({number} / 100))\n",
     "share, written": _READ + "print(frame[{value!r}].quantile(0.9))\n",
@@ -56,6 +57,8 @@ PROGRAMS = {
     "listed": _READ + "print(frame[frame['city'].isin(['Rome', 'Oslo'])][{value!r}].mean())\n",
     "by place": _READ + "print(frame.iloc[:, 2].mean())\n",
 }
+
+PRINTED = {"mean by, told": "The average price by city: Rome: 110.50"}
 
 Values = dict[str, object]
 First = tuple[str, str, str, str, Values]  # table, language, question, program, its values
@@ -110,6 +113,7 @@ MAY: list[tuple[First, str, Values]] = [
     (_BY, "Please calculate the average rooms by city", {"price": "rooms"}),
     (_BY, "average surface by district", {"price": "surface", "city": "district"}),
     (_BY, "I want to know the average of price by district", {"city": "district"}),
+    (_BY, "precio medio por barrio", {"city": "district"}),  # it prints no words of its own
     (_TOLD, "average rooms by district", {"price": "rooms", "city": "district"}),
     (_POR, "precio medio por barrio", {"ciudad": "barrio"}),
     (_POR, "Muéstrame la superficie media por ciudad", {"precio": "superficie"}),
@@ -136,6 +140,22 @@ MAY: list[tuple[First, str, Values]] = [
     (_TOLD, "average unit price by district", {"price": "unit price", "city": "district"}),
 ]  # fmt: skip
 
+# Of other pairs, what means the same by chance, read by hand.
+ALSO_RIGHT: set[tuple[str, str]] = {
+    (_BY[2], "average rooms by district"),
+    (_BY[2], "average unit price by district"),
+    (_TOLD[2], "What is the average price by city?"),
+    (_TOLD[2], "average price by city"),
+    (_TOLD[2], "Show me the mean price per city, please"),
+    (_TOLD[2], "Please calculate the average rooms by city"),
+    (_TOLD[2], "average surface by district"),
+    (_TOLD[2], "I want to know the average of price by district"),
+    (_TOLD[2], "average unit price by city"),
+    (_OVER[2], "How many homes have a price over 20?"),
+    (_MEDIA[2], "precio medio"),
+    ("average price", "What is the average price?"),
+}
+
 MUST_NOT: list[tuple[First, str]] = [
     (_BY, "What is the median price by city?"),
     (_BY, "What is the maximum price by city?"),
@@ -159,7 +179,6 @@ MUST_NOT: list[tuple[First, str]] = [
     (_BY, "average price by city as a percentage"),
     (_BY, "weighted average price by city"),
     (_BY, "average price by citys of the north"),
-    (_BY, "precio medio por barrio"),  # the table has no such words; in another language
     (_TOLD, "precio medio por ciudad"),  # it would answer in English
     (_POR, "precio mediano por ciudad"),
     (_POR, "precio máximo por ciudad"),

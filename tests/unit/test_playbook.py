@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from capibara6.ace.attribution import verdict
 from capibara6.ace.deltas import add, delta_of, line_of, merge, outcome, remove, update
 from capibara6.ace.playbook import Playbook
-from capibara6.ace.reuse.parameters import parametrised, with_parameters, without_parameters
 from capibara6.ace.reflection import Repair, reflect
+from capibara6.ace.reuse.parameters import parametrised, with_parameters, without_parameters
 from capibara6.domain.executions import ExecutionError
 from capibara6.domain.playbook import Delta
 from capibara6.domain.programs import Program

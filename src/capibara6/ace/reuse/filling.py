@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from capibara6.ace.reuse.facts import Facts, fits
 from capibara6.ace.reuse.form import Form, Slot
-from capibara6.ace.reuse.reach import ANY_TABLE, SAME_DATA
+from capibara6.ace.reuse.parameters import file_values
 from capibara6.ace.reuse.proofs import Proof
+from capibara6.ace.reuse.reach import ANY_TABLE, SAME_DATA
 from capibara6.domain.playbook import Bullet
 from capibara6.domain.requests import Request
 
@@ -42,7 +43,7 @@ def filling(
         return None
     if not _data_fit(test, facts):
         return None
-    values = {f"FILE_{n}": file.path for n, file in enumerate(request.files, 1)}
+    values: dict[str, Any] = {**file_values(request)}
     columns = {name: kind for one in facts for name, kind in one.columns.items()}
     known = {name: kind for file in test.files for name, kind in file["columns"].items()}
     for old, new, names in zip(test.slots, form.slots, test.bound, strict=True):

@@ -77,8 +77,14 @@ def with_parameters(bullet: Bullet, values: Mapping[str, Any]) -> str:
     return f"{head}\n{without_parameters(bullet.program, bullet.parameters)}"
 
 
+def file_values(request: Request) -> dict[str, str]:
+    """The parameters that name a request's files: by their paths, or from where programs start."""
+    paths = {f"FILE_{n}": file.path for n, file in enumerate(request.files, 1)}
+    return paths | {f"FILENAME_{n}": file.name for n, file in enumerate(request.files, 1)}
+
+
 def _values(request: Request, slots: Sequence[Slot]) -> dict[str, Any]:
-    files = {f"FILE_{n}": file.path for n, file in enumerate(request.files, 1)}
+    files = file_values(request)
     columns = dict.fromkeys(column.name for file in request.files for column in file.columns)
     named = {f"COLUMN_{n}": name for n, name in enumerate(columns, 1)}
     own = {f"{_KINDS[s.kind]}_{n}": s.value for n, s in enumerate(slots, 1) if s.kind in _KINDS}
