@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from capibara6.local_models.lease import Lease
 from capibara6.local_models.registry import LocalModel, Registry
 from capibara6.local_models.serving import ServedModel, Tell
 
 LOG_NAME: Final = "server.log"
+LEASE_NAME: Final = "serving.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,11 @@ async def opened_models(home: Path, tell: Tell) -> AsyncIterator[tuple[LocalTier
 
     served = {
         model.name: ServedModel(
-            model, registry.engine_folder, registry.folder(model.name) / LOG_NAME, tell
+            model,
+            registry.engine_folder,
+            registry.folder(model.name) / LOG_NAME,
+            tell,
+            lease=Lease(registry.folder(model.name) / LEASE_NAME),
         )
         for model in models
     }

@@ -1,7 +1,8 @@
 """A model as long as the platform runs: started at first use, one request at a time.
 
-It is ended when idle. A process that has crashed is started anew once; the second crash without
-an answer between them is told to whoever asks.
+It is ended when idle, and not started while another platform of this data folder runs it. A process
+that has crashed is started anew once; the second crash without an answer between them is told to
+whoever asks.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import httpx
 from capibara6.errors import CapibaraError
 from capibara6.local_models.engine import required_python
 from capibara6.local_models.gguf import read_model_file
+from capibara6.local_models.lease import Address, Lease
 from capibara6.local_models.process import ModelProcess, ServingFailed, missing_walls
 from capibara6.local_models.registry import LocalModel
 
@@ -32,6 +34,18 @@ class TooManyWaiting(ServingFailed):
     """The queue is full; the client is asked to come again."""
 
 
+class Ending(ServingFailed):
+    """The platform ends, and its models with it."""
+
+
+class HeldElsewhere(Exception):  # noqa: N818 - another one is asked
+    """Another platform runs this model."""
+
+    def __init__(self, holder: Address) -> None:
+        self.holder = holder
+        super().__init__("another platform runs this model")
+
+
 class ServedModel:
     """One model.
 
@@ -41,16 +55,26 @@ class ServedModel:
         log_file: for what its process writes.
         tell: told how far a start is.
         idle_s: it is ended after so long without a request.
+        lease: kept while it runs; None: it is shared with no other platform.
     """
 
     def __init__(
-        self, model: LocalModel, engine: Path, log_file: Path, tell: Tell, idle_s: float = IDLE_S
+        self,
+        model: LocalModel,
+        engine: Path,
+        log_file: Path,
+        tell: Tell,
+        idle_s: float = IDLE_S,
+        lease: Lease | None = None,
     ) -> None:
         self.model = model
         self._engine = engine
         self._log_file = log_file
         self._tell = tell
         self._idle_s = idle_s
+        self._lease = lease
+        self._closed = False
+        self._own = Address("", "", "")
         self._turn = asyncio.Lock()  # fair: first come, first served
         self._waiting = 0
         self._crashes = 0
@@ -66,6 +90,21 @@ class ServedModel:
         """The process that serves it, if one runs."""
         return self._process.pid if self._process else None
 
+    def listens(self, base_url: str, key: str) -> None:
+        """Say where other platforms can ask for it."""
+        about = self.model
+        named = f"{about.name} {about.file} {about.about.size_bytes} {about.context_tokens}"
+        self._own = Address(base_url, key, named)
+
+    def share_no_more(self) -> None:
+        """Run it here too: the platform that runs it does not serve it to us."""
+        log.warning(
+            "another platform runs local model %s and does not answer: it is loaded here too",
+            self.model.name,
+        )
+        self._give_back()
+        self._lease = None
+
     def problem(self) -> str:
         """Why it cannot be served; "" when it can, as far as is known without loading it."""
         try:
@@ -80,6 +119,8 @@ class ServedModel:
 
         Raises:
             TooManyWaiting: too many wait already.
+            HeldElsewhere: another platform runs it.
+            Ending: this platform ends.
             CapibaraError: it cannot be served.
         """
         if self._waiting >= WAITING_MAX:
@@ -110,10 +151,12 @@ class ServedModel:
         why = process.why_ended()
         log.warning("the process of local model %s broke off: %s", self.model.name, why)
         await process.end()
+        self._give_back()
         return why
 
     async def close(self) -> None:
-        """End its process."""
+        """End its process, and start no other."""
+        self._closed = True
         self._stay()
         await self._ended()
         for task in tuple(self._ending):
@@ -128,6 +171,8 @@ class ServedModel:
         return python
 
     async def _running(self) -> ModelProcess:
+        if self._closed:
+            raise Ending(f"the platform that held local model {self.model.name!r} is ending")
         process = self._process
         if process and not await process.is_well(self.client):
             await self.broken()
@@ -143,12 +188,20 @@ class ServedModel:
     async def _started(self) -> ModelProcess:
         name = self.model.name
         python = self._checked()
+        holder = self._lease.take(self._own) if self._lease else None
+        if holder:
+            raise HeldElsewhere(holder)
         self._tell(0.0, f"Loading the local model {name} …")
         try:
             process = await ModelProcess.start(python, self.model, self._log_file)
-        except ServingFailed:
-            self._crashes += 1
+        except BaseException as failure:
+            self._give_back()
+            self._crashes += isinstance(failure, ServingFailed)
             raise
+        if self._closed:  # while it was loaded
+            await process.end()
+            self._give_back()
+            raise Ending(f"the platform that loaded local model {name!r} is ending")
         self._process = process
         if missing := missing_walls(process.walls):
             log.warning("local model %s runs without: %s", name, ", ".join(missing))
@@ -159,6 +212,11 @@ class ServedModel:
         process, self._process = self._process, None
         if process:
             await process.end()
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self._lease:
+            self._lease.give_back()
 
     def _stay(self) -> None:
         if self._idle:
@@ -170,8 +228,12 @@ class ServedModel:
         self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._end_if_idle)
 
     def _end_if_idle(self) -> None:
-        if self._waiting or self._turn.locked():
-            return
-        task = asyncio.create_task(self._ended())
+        task = asyncio.create_task(self._ended_if_idle())
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+    async def _ended_if_idle(self) -> None:
+        if self._waiting or self._turn.locked():
+            return
+        async with self._turn:  # who comes now has to wait until it has ended
+            await self._ended()
