@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from processes import command_name, descendants
+from processes import command_name, descendants, started
 
 _ROOT = Path(__file__).parents[1]
 _READY = re.compile(r"export E2B_API_URL=(\S+) E2B_SANDBOX_URL=\S+ E2B_API_KEY=(\S+)")
@@ -111,7 +111,7 @@ class Remains:
         )
         walk = os.walk("/sys/fs/cgroup")
         groups = [Path(path) for path, _, _ in walk if os.path.basename(path) == folder.name]
-        below = {(one, _started(one)) for one in descendants(pid)}
+        below = {(one, started(one)) for one in descendants(pid)}
         return cls(frozenset(below), folder, tuple(groups))
 
     def processes_left(self) -> list[str]:
@@ -130,7 +130,7 @@ class Remains:
             for file in group.rglob("cgroup.procs"):
                 with contextlib.suppress(OSError):
                     pids = [int(pid) for pid in file.read_text().split()]
-                    found += [(pid, _started(pid)) for pid in pids]
+                    found += [(pid, started(pid)) for pid in pids]
         return [one for one in found if _lives(*one)]
 
     def places_left(self) -> list[str]:
@@ -148,14 +148,5 @@ def _links(pid: int) -> list[str]:
     return found
 
 
-def _started(pid: int) -> str:
-    """Return when a process began, in ticks; "" if it is none, or has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return "" if fields[0] in "ZX" else fields[19]
-
-
-def _lives(pid: int, started: str) -> bool:
-    return bool(started) and _started(pid) == started
+def _lives(pid: int, begun: str) -> bool:
+    return bool(begun) and started(pid) == begun

@@ -4,8 +4,9 @@
 
 Clients post programs to /api/e2b/execute. What a program prints can be known only by running it, so
 a record with the right output is of an execution that happened. Exits with 1 if an execution that
-was answered as recorded has no record, has two, or a record tells what did not happen; or if a run
-is still said to be under way when nothing runs.
+was answered as recorded has no record, has two, or a record tells what did not happen; if a run
+is still said to be under way when nothing runs; or if a process, group, folder or mount of what was
+killed is left.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from tempfile import TemporaryDirectory
 import httpx
 
 from capibara6_sandbox.arguments import data_folder
+from orphans import Orphans
 
 _ROOT = Path(__file__).parents[1]
 _VICTIMS = ("platform, SIGKILL", "server, SIGKILL", "platform, SIGTERM")
@@ -89,11 +91,21 @@ class Platform:
         self.process.send_signal(number)
         self.process.wait(60)
 
-    def end_server(self, number: signal.Signals) -> None:
-        """End its sandbox server by a signal, if one runs."""
+    def end_server(self, number: signal.Signals) -> int:
+        """End its sandbox server by a signal, if one runs; return its process, else 0."""
         with suppress(FileNotFoundError, ProcessLookupError, ValueError):
             state = json.loads((self.home / "sandbox-server.json").read_text())
             os.kill(state["pid"], number)
+            return int(state["pid"])
+        return 0
+
+    def prove(self) -> list[str]:
+        """Have it run a program, for which it starts a server if it has none."""
+        nonce = os.urandom(8).hex()
+        body = {"code": _PROGRAM.format(nonce=nonce), "template": "default"}
+        reply = httpx.post(f"{self.url}/api/e2b/execute", json=body, timeout=120)
+        done = reply.status_code == 200 and reply.json()["stdout"].strip() == _output(nonce)
+        return [] if done else [f"after all kills it answers {reply.status_code} {reply.text}"]
 
     def rows(self, query: str) -> list[tuple[str, ...]]:
         """Ask its database."""
@@ -110,36 +122,48 @@ def main() -> None:
     arguments = parser.parse_args()
     dice, told, begun = random.Random(arguments.seed), Told(), time.monotonic()
     with TemporaryDirectory(prefix="capibara6-kills-") as folder:
-        platform = Platform(Path(folder))
+        platform, orphans = Platform(Path(folder)), Orphans(Path(folder))
         platform.start()
         faults: list[str] = []
+        left: list[str] = []
         kills: Counter[str] = Counter()
         try:
             for number in range(arguments.kills):
                 victim = _VICTIMS[number % len(_VICTIMS)]
-                _kill_under_load(platform, told, victim, dice, arguments.clients)
+                left += _kill_under_load(platform, told, victim, dice, arguments.clients, orphans)
                 kills[victim] += 1
                 faults += _unfinished(platform)
+            faults += platform.prove()
             lost, duplicated, untrue = _compare(platform, told)
         finally:
+            orphans.look(platform.process.pid)
             platform.end(signal.SIGTERM)
             platform.end_server(signal.SIGTERM)
+        left += orphans.left()
     kinds = ", ".join(f"{name} {count}" for name, count in sorted(kills.items()))
     print(f"{'kills':24} {kills.total():6}  ({kinds})")
     print(f"{'executions acknowledged':24} {len(told.recorded):6}")
     print(f"{'lost':24} {len(lost):6}\n{'duplicated':24} {len(duplicated):6}")
     print(f"{'recorded and not done':24} {len(untrue):6}")
     print(f"{'runs without an end':24} {len(faults):6}")
+    print(f"{'orphans':24} {len(left):6}")
     print(f"what clients met: {dict(told.failed.most_common(6))}")
     print(f"{time.monotonic() - begun:.0f} s in all")
-    for fault in [*lost, *duplicated, *untrue, *faults][:20]:
+    wrong = [*lost, *duplicated, *untrue, *faults, *(f"left: {what}" for what in left)]
+    for fault in wrong[:20]:
         print(f"FAULT: {fault}")
-    sys.exit(1 if lost or duplicated or untrue or faults or not told.recorded else 0)
+    sys.exit(1 if wrong or not told.recorded else 0)
 
 
 def _kill_under_load(
-    platform: Platform, told: Told, victim: str, dice: random.Random, clients: int
-) -> None:
+    platform: Platform,
+    told: Told,
+    victim: str,
+    dice: random.Random,
+    clients: int,
+    orphans: Orphans,
+) -> list[str]:
+    """Kill the victim; return the processes that it left."""
     stop = threading.Event()
     threads = [
         threading.Thread(target=_post, args=(platform.url, told, stop)) for _ in range(clients)
@@ -148,16 +172,19 @@ def _kill_under_load(
         thread.start()
     time.sleep(dice.uniform(0.5, 3.0))
     who, _, how = victim.partition(", ")
+    orphans.look(platform.process.pid)
+    left: list[str] = []
     if who == "platform":
         platform.end(signal.Signals[how])
     else:
-        platform.end_server(signal.Signals[how])
+        left = orphans.ended(platform.end_server(signal.Signals[how]))
         time.sleep(dice.uniform(0.5, 3.0))
     stop.set()
     for thread in threads:
         thread.join()
     if who == "platform":
         platform.start()
+    return left
 
 
 def _post(url: str, told: Told, stop: threading.Event) -> None:

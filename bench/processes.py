@@ -26,6 +26,12 @@ def command_name(pid: int) -> str:
     return _read(Path(f"/proc/{pid}/comm")).strip()
 
 
+def started(pid: int) -> str:
+    """Return when a process began, in ticks; "" if it is none, or has ended."""
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return "" if not fields or fields[0] in "ZX" else fields[19]
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text()

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,8 +31,11 @@ def _done(program: str, *options: str) -> str:
 
 
 def test_two_hundred_kills_lose_double_and_leave_nothing(sandbox_server: SandboxServer) -> None:
-    _done("kills.py", "--kills", "200")
+    assert re.search(r"^orphans +0$", _done("kills.py", "--kills", "200"), re.MULTILINE)
 
 
-def test_what_a_killed_platform_acknowledged_is_recorded(sandbox_server: SandboxServer) -> None:
-    _done("platform_kills.py", "--kills", "6")
+def test_what_a_killed_platform_acknowledged_is_recorded_and_nothing_is_left(
+    sandbox_server: SandboxServer,
+) -> None:
+    said = _done("platform_kills.py", "--kills", "6")
+    assert re.search(r"^orphans +0$", said, re.MULTILINE)
