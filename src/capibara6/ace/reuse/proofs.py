@@ -20,6 +20,8 @@ from capibara6.language.words import name_words
 
 PRINTED_CHARS_MAX: Final = 400
 _TOKENS_MAX: Final = 80
+_EXAMPLES_MAX: Final = 16
+_TESTS_CHARS_MAX: Final = 4_000
 # What pandas says by itself, whatever the language of the question.
 _PANDAS_TEXT: Final = "name dtype float64 int64 object str length true false none index"
 _PANDAS: Final = frozenset(_PANDAS_TEXT.split())
@@ -75,8 +77,8 @@ def proof_of(
         "reach": reach(made.body, values),
         "by": program.origin,
         "files": [as_json(one, needs) for one in facts],
-        "examples": [f"{one.call} == {one.expected}" for one in request.examples],
-        "tests": request.tests,
+        "examples": [f"{one.call} == {one.expected}" for one in request.examples[:_EXAMPLES_MAX]],
+        "tests": request.tests[:_TESTS_CHARS_MAX],
     }
 
 
