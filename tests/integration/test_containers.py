@@ -32,7 +32,7 @@ def runtime(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def sandbox(runtime: str, server: SandboxServer) -> Iterator[Sandbox]:
-    sandbox = Sandbox.create(TEMPLATES[runtime], envs={"GIVEN": "1"}, **server.sdk)
+    sandbox = Sandbox.create(TEMPLATES[runtime], timeout=120, envs={"GIVEN": "1"}, **server.sdk)
     yield sandbox
     sandbox.kill()
 

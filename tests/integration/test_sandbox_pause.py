@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -212,6 +213,23 @@ def test_a_timeout_can_pause(server: SandboxServer) -> None:
     sandbox.connect()
     assert sandbox.is_running()
     sandbox.kill()
+
+
+def test_a_pause_that_began_in_time_is_not_cut_by_the_timeout(
+    server: SandboxServer, sandbox: Sandbox
+) -> None:
+    sandbox.commands.run("head -c 200000000 /dev/urandom > kept")
+    log = f"{server.url}/sandboxes/{sandbox.sandbox_id}/logs"
+    with ThreadPoolExecutor() as threads:
+        paused = threads.submit(sandbox.pause, keep_memory=False)
+        key = {"X-API-KEY": server.key}
+        wait_until(lambda: "Pausing sandbox" in httpx.get(log, headers=key).text)
+        with contextlib.suppress(SandboxException):  # it has been paused meanwhile
+            sandbox.set_timeout(0)
+        assert paused.result()
+    assert sandbox.get_info().state == SandboxState.PAUSED
+    sandbox.connect()
+    assert sandbox.files.get_info("kept").size == 200_000_000
 
 
 def test_traffic_can_wake(server: SandboxServer) -> None:

@@ -217,10 +217,16 @@ class Keeper(Roll):
         await asyncio.shield(self._end(sandbox, "killed"))
 
     def _expire(self, sandbox: Sandbox) -> None:
-        if sandbox.request.auto_pause:
-            self._track(self._pause_expired(sandbox))
-        else:
-            self._end(sandbox, "timeout")
+        self._track(self._expired(sandbox))
+
+    async def _expired(self, sandbox: Sandbox) -> None:
+        async with sandbox.turn:  # a pause or a snapshot that began in time is not cut short
+            if sandbox.state is not State.RUNNING or sandbox.remaining_s > 0:
+                return
+            if not sandbox.request.auto_pause:
+                self._end(sandbox, "timeout")
+                return
+        await self._pause_expired(sandbox)
 
     async def _pause_expired(self, sandbox: Sandbox) -> None:
         try:
