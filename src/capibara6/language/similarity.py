@@ -4,7 +4,8 @@ Texts are compared by stems of words, pairs of them, parts of words (which are a
 languages: `correlación`, `correlation`), concepts (`gráfico`, `plot`) and numbers, in digits or
 words and in their order, weighed as in BM25 with how rare they are in the index (Robertson and
 Zaragoza, 2009). Nothing is learnt beforehand, so that the index can grow and shrink, and no weights
-have to be loaded.
+have to be loaded. Examples of code count little: their numbers and texts, which are rare, would
+mislead.
 """
 
 import itertools
@@ -15,6 +16,7 @@ from typing import Final, Generic, TypeVar
 
 from capibara6.language.computing import computing_concepts
 from capibara6.language.everyday import everyday_concepts, number_named
+from capibara6.language.prose import called, parted, without_lists
 from capibara6.language.synonyms import concepts
 from capibara6.language.words import Word, words
 
@@ -23,6 +25,8 @@ TEXT_CHARACTERS_MAX: Final = 8_000  # of a longer text, its beginning
 _TERMS_MAX: Final = 80  # of a query: the most telling
 _CONCEPT, _PART, _PAIR = 1.0, 0.5, 0.5  # weights beside that of a word, which is one
 _NUMBER, _NUMBER_PAIR = 1.0, 0.5
+_LETTERS_OF_KNOWN: Final = 0.5  # share of a word's letters where its meaning is known
+_CALLED, _EXAMPLE, _EXAMPLE_NUMBER = 0.2, 0.05, 0.1  # weights of names called in examples, …
 _PART_LETTERS: Final = 4
 _WORD_CHARS_MAX: Final = 60
 _SATURATION, _LENGTH_SHARE = 1.2, 0.75  # BM25's k1 and b
@@ -37,31 +41,44 @@ _STOP: Final = frozenset(_STOP_WORDS.split())
 def terms(text: str) -> dict[str, float]:
     """What a text is compared by, with weights."""
     found: defaultdict[str, float] = defaultdict(float)
-    read = words(text[:TEXT_CHARACTERS_MAX])
+    prose, examples = parted(text[:TEXT_CHARACTERS_MAX])
+    _add_words(found, words(prose), 1.0)
+    _add_words(found, words(called(examples)), _CALLED)
+    _add_words(found, words(examples), _EXAMPLE)
+    rest, lists = without_lists(prose)
+    _add_numbers(found, words(rest))
+    numbers: defaultdict[str, float] = defaultdict(float)
+    _add_numbers(numbers, words(f"{examples} {lists}"))
+    for term, weight in numbers.items():
+        found[term] += _EXAMPLE_NUMBER * min(weight, 1.0)
+    return dict(found)
+
+
+def _add_words(found: dict[str, float], read: Sequence[Word], weight: float) -> None:
     kept = [word for word in read if _counts(word)]
     for word in kept:
-        found[word.stem] += 1
         meant = computing_concepts(word.stem) | concepts(word.stem) | everyday_concepts(word.stem)
+        # Its letters are rarer than its meaning where texts of two languages stand together.
+        letters = weight * (_LETTERS_OF_KNOWN if meant else 1.0)
+        found[word.stem] += letters
         for concept in meant:
-            found[f"={concept}"] += _CONCEPT / math.sqrt(len(meant))
-        _add_parts(found, word.text)
+            found[f"={concept}"] += weight * _CONCEPT / math.sqrt(len(meant))
+        _add_parts(found, word.text, letters)
     for first, second in itertools.pairwise(kept):
-        found[f"{first.stem} {second.stem}"] += _PAIR
-    _add_numbers(found, read)
-    return dict(found)
+        found[f"{first.stem} {second.stem}"] += weight * _PAIR
 
 
 def _counts(word: Word) -> bool:
     return word.text not in _STOP and len(word.text) <= _WORD_CHARS_MAX
 
 
-def _add_parts(found: dict[str, float], word: str) -> None:
+def _add_parts(found: dict[str, float], word: str, weight: float) -> None:
     if len(word) < _PART_LETTERS:
         return
     marked = f"^{word}$"
     count = len(marked) - _PART_LETTERS + 1
     for start in range(count):
-        found[f"~{marked[start : start + _PART_LETTERS]}"] += _PART / math.sqrt(count)
+        found[f"~{marked[start : start + _PART_LETTERS]}"] += weight * _PART / math.sqrt(count)
 
 
 def _add_numbers(found: dict[str, float], read: Sequence[Word]) -> None:
