@@ -1,6 +1,7 @@
 """Parsing, where Python now and then takes a whole tree for a broken one."""
 
 import ast
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,12 @@ def test_a_lasting_fault_is_raised(mismatches: list[SystemError]) -> None:
 def test_wrong_syntax_is_told() -> None:
     with pytest.raises(SyntaxError):
         syntax.parse("x =")
+
+
+def test_nodes_are_those_of_a_walk_but_for_contexts_and_are_kept() -> None:
+    source = Path(__file__).read_text()
+    tree = syntax.parse(source)
+    left_out = ast.Load | ast.Store | ast.Del
+    walked = [node for node in ast.walk(tree) if not isinstance(node, left_out)]
+    assert syntax.nodes(tree) == walked
+    assert syntax.nodes(tree) is syntax.nodes(tree)

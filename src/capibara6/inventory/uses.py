@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from capibara6.syntax import nodes
+
 USES_MAX: Final = 5_000
+_KEPT: Final = "_capibara6_uses"  # the attribute of a tree that keeps its uses
 _WORD_GIVEN: Final = re.compile(r"[\w-]{1,24}")
 
 
@@ -45,13 +48,22 @@ class Use:
 def uses(tree: ast.Module) -> tuple[Use, ...]:
     """The uses in a program, by line; at most `USES_MAX`.
 
-    A name that the program also binds otherwise than by imports is not taken for the import.
+    A name that the program also binds otherwise than by imports is not taken for the import. They
+    are kept with the tree, as `syntax.nodes` are.
     """
+    kept: tuple[Use, ...] | None = getattr(tree, _KEPT, None)
+    if kept is None:
+        kept = _uses(tree)
+        setattr(tree, _KEPT, kept)
+    return kept
+
+
+def _uses(tree: ast.Module) -> tuple[Use, ...]:
     imports = _imports(tree)
-    called = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    called = {id(node.func): node for node in nodes(tree) if isinstance(node, ast.Call)}
+    inner = {id(node.value) for node in nodes(tree) if isinstance(node, ast.Attribute)}
     found = list(_imported(tree))
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if len(found) >= USES_MAX:
             break
         whole = isinstance(node, ast.Attribute | ast.Name) and id(node) not in inner
@@ -96,7 +108,7 @@ def _imports(tree: ast.Module) -> dict[str, str]:
     """What each imported name stands for."""
     found: dict[str, str] = {}
     rebound: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.partition(".")[0]
@@ -114,7 +126,7 @@ def _imports(tree: ast.Module) -> dict[str, str]:
 
 
 def _imported(tree: ast.Module) -> Iterator[Use]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
         if isinstance(node, ast.Import):
             for alias in node.names:

@@ -11,6 +11,7 @@ from typing import Final
 
 from capibara6.domain.programs import Finding
 from capibara6.inventory import uses
+from capibara6.syntax import nodes
 from capibara6.validation.guards import guarded_lines
 
 NO_FILE: Final = "no-file"
@@ -82,10 +83,10 @@ def missing_files(tree: ast.Module, source: str, known: Sequence[str]) -> list[F
 
 def _uncalled_lines(tree: ast.Module) -> frozenset[int]:
     """Lines of functions that the program defines and does not use: others may, elsewhere."""
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    used = {node.id for node in nodes(tree) if isinstance(node, ast.Name)}
+    used |= {node.attr for node in nodes(tree) if isinstance(node, ast.Attribute)}
     lines: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name not in used:
             lines.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     return frozenset(lines)
@@ -96,7 +97,7 @@ def _read(tree: ast.Module) -> Iterable[tuple[ast.Call, str]]:
     places = {(use.line, use.column) for use in found}
     # `pd.read_csv(x).squeeze("columns")` begins where its first call does.
     named = {(use.line, use.column, use.name) for use in found}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if not isinstance(node, ast.Call):
             continue
         place = (node.func.lineno, node.func.col_offset + 1)
@@ -121,7 +122,7 @@ def _path_of(call: ast.Call) -> str | None:
 def _may_make_files(tree: ast.Module, source: str) -> bool:
     if any(line.lstrip().startswith(("%", "!")) for line in source.splitlines()):
         return True
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Call):
             name = _last_name(node.func)
             if name.startswith(_MAKES) or (name == "open" and not _only_reads(node)):

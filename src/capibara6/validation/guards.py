@@ -3,6 +3,8 @@
 import ast
 from typing import Final
 
+from capibara6.syntax import nodes
+
 _CAUGHT: Final = frozenset(
     [
         "AttributeError",
@@ -23,7 +25,7 @@ _VERSIONS: Final = frozenset({"__version__", "version", "version_info", "TYPE_CH
 def guarded_lines(tree: ast.Module) -> frozenset[int]:
     """The lines within `try` with a handler, or under a condition that asks what there is."""
     lines: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Try) and any(map(_catches, node.handlers)):
             lines.update(_lines(node.body))
             lines.update(line for handler in node.handlers for line in _lines(handler.body))

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Final
 
 from capibara6.inventory import Inventory, uses
+from capibara6.syntax import nodes
 
 _FRAME: Final = "pandas.DataFrame"
 _MAKES: Final = {
@@ -43,7 +44,7 @@ def receivers(tree: ast.Module, inventory: Inventory) -> dict[Place, str]:
     """The classes of the objects whose methods are called."""
     classes = _variables(tree, inventory)
     found: dict[Place, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         owner = node.func.value
@@ -58,7 +59,7 @@ def _variables(tree: ast.Module, inventory: Inventory) -> dict[str, str]:
     bound = Counter(_bound(tree))
     made = {(use.line, use.column): use for use in uses(tree) if use.keywords is not None}
     found: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
             continue
         if any(isinstance(inner, ast.Call) for inner in ast.walk(node.value.func)):
@@ -83,7 +84,7 @@ def _class_of(dotted: str, keywords: tuple[str, ...], inventory: Inventory) -> s
 
 def _bound(tree: ast.Module) -> list[str]:
     names = []
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             names.append(node.id)
         elif isinstance(node, ast.arg):

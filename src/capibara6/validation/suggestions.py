@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from capibara6.syntax import nodes
+
 _LIKENESS_MIN: Final = 0.7
 _COMPARED_MAX: Final = 2_000
 _ALIASES: Final = {
@@ -81,7 +83,7 @@ def suggestion_for(name: str, bound: Sequence[str]) -> str:
 
 def bound_names(tree: ast.Module) -> list[str]:
     """The names that a program binds anywhere, in alphabetical order."""
-    return sorted({name for node in ast.walk(tree) for name in _names_bound_by(node)})
+    return sorted({name for node in nodes(tree) for name in _names_bound_by(node)})
 
 
 def _names_bound_by(node: ast.AST) -> list[str]:
