@@ -8,7 +8,7 @@ from capibara6.config.settings import default_home
 from capibara6.local_models.engine import python_of_engine
 
 
-def tiny_gguf(file: Path, elements: int = 64, context: int = 2048) -> Path:
+def tiny_gguf(file: Path, elements: int = 64, context: int = 2048, *, holes: bool = False) -> Path:
     """A whole file with one tensor: no model that llama.cpp loads, but none that is broken."""
 
     def text(value: str) -> bytes:
@@ -29,7 +29,9 @@ def tiny_gguf(file: Path, elements: int = 64, context: int = 2048) -> Path:
     ]
     tensor = text("weight") + struct.pack("<IQIQ", 1, elements, 0, 0)
     head = b"GGUF" + struct.pack("<IQQ", 3, 1, len(pairs)) + b"".join(pairs) + tensor
-    file.write_bytes(head + bytes(-len(head) % 32) + bytes(4 * elements))
+    head += bytes(-len(head) % 32)
+    file.write_bytes(head if holes else head + bytes(4 * elements))
+    os.truncate(file, len(head) + 4 * elements)
     return file
 
 

@@ -16,7 +16,7 @@ from capibara6.domain.requests import Request
 from capibara6.local_models.registry import Registry
 from capibara6.main import Platform, open_platform
 from support.gguf_files import installed
-from support.sandbox_server import SandboxServer, wait_until
+from support.sandbox_server import SandboxServer
 
 NAME = "smollm2"
 TIER = "fast_response"
@@ -40,12 +40,17 @@ def data_folder_with_model(home: Path, context_tokens: int = 2048) -> Path:
 
 @asynccontextmanager
 async def platform_with_small_model(
-    home: Path, server: SandboxServer, *, tokens_max: int = 160, attempts_max: int = 2
+    home: Path,
+    server: SandboxServer,
+    *,
+    tokens_max: int = 160,
+    attempts_max: int = 2,
+    context_tokens: int = 2048,
 ) -> AsyncIterator[Platform]:
     """The platform whose only model is the small one; at its end nothing of a model is left."""
     tiers = {TIER: {"tokens_max": tokens_max}, "balanced": None, "complex": None}
     limits = {"repair_attempts_max": attempts_max}
-    file = data_folder_with_model(home) / "config.json"
+    file = data_folder_with_model(home, context_tokens) / "config.json"
     file.write_text(json.dumps({"tiers": tiers, "limits": limits}))
     settings = load_settings(file, dotenv=home / "none.env")
     embedded = settings.embedded.model_copy(
@@ -79,9 +84,3 @@ def model_processes(parent: int | None = None) -> list[int]:
         if f"\nPPid:\t{parent or os.getpid()}\n" in status:
             found.append(int(folder.name))
     return found
-
-
-def wait_for_model() -> int:
-    """The process of the one model that these tests have started, once it runs."""
-    wait_until(lambda: len(model_processes()) == 1)
-    return model_processes()[0]
