@@ -123,8 +123,8 @@ def written(file: DataFile) -> "Written | None":
     from capibara6.codegen.profiling import file_layout, sample_table
 
     try:
-        layout = file_layout(file.name, file.content)
         table = sample_table(file.name, file.content)
+        layout = table.layout if table else file_layout(file.name, file.content)
     except DataFileError:
         return None  # what is wrong with it was said when it was profiled
     if layout is None:

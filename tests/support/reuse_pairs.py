@@ -55,6 +55,8 @@ PROGRAMS = {
     "count": _READ + "print(len(frame))\n",
     "contains": _READ + "print(frame['name'].str.contains({cell!r}).sum())\n",
     "listed": _READ + "print(frame[frame['city'].isin(['Rome', 'Oslo'])][{value!r}].mean())\n",
+    "foreknown": _READ + "print(frame[{value!r}].mean(), 'which is 2.5 above last time')\n",
+    "knows a city": _READ + "print(frame[{value!r}].mean(), 'mostly of Rome')\n",
     "by place": _READ + "print(frame.iloc[:, 2].mean())\n",
 }
 

@@ -109,11 +109,12 @@ def test_other_data_are_answered_where_they_are_alike() -> None:
 
 
 def test_a_program_that_knows_its_data_stays_with_them() -> None:
-    listed = ("homes", "en", "average price in the big cities", "listed", {"value": "price"})
     later = replace(HOMES, content=HOMES.content + b"Oslo,North,1,1,1,1,1,2020-01-01,2020,no,E\n")
-    bullet = recipe(listed)
-    assert filled(bullet, listed[2], HOMES) is not None
-    assert filled(bullet, listed[2], later) is None
+    for name in ("listed", "foreknown", "knows a city"):
+        asked: First = ("homes", "en", "average price in big cities", name, {"value": "price"})
+        bullet = recipe(asked)
+        assert filled(bullet, asked[2], HOMES) is not None
+        assert filled(bullet, asked[2], later) is None
     placed = recipe(("homes", "en", "average price", "by place", {}))
     assert filled(placed, "average price", later) is not None
     assert filled(placed, "average price", FLATS) is None

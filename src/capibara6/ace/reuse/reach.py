@@ -29,8 +29,7 @@ def reach(body: ast.Module, values: Collection[str]) -> str:
         values: cells of the data's columns of words; a program that knows one knows its data.
     """
     left = Residue.of(body)
-    known = {fold(one) for one in values if len(one) > 1}
-    if left.texts & known or not all(abs(one) in _PLAIN for one in left.numbers):
+    if _tells(left, values) or not all(abs(one) in _PLAIN for one in left.numbers):
         return SAME_DATA
     for node in ast.walk(body):
         if isinstance(node, ast.Attribute) and node.attr in _BY_PLACE:
@@ -38,6 +37,17 @@ def reach(body: ast.Module, values: Collection[str]) -> str:
         if isinstance(node, ast.keyword) and node.arg in _OF_LAYOUT:
             return SAME_TABLE
     return ANY_TABLE
+
+
+def _tells(left: Residue, values: Collection[str]) -> bool:
+    """Whether a program's texts are, or speak of, cells of the data."""
+    known = {fold(one) for one in values if len(one) > 1}
+    if left.texts & known:
+        return True
+    said = {word for text in left.texts for word in re.findall(r"[^\W\d_]{3,}", text)}
+    single = {one for one in known if re.fullmatch(r"[^\W\d_]{3,}", one)}
+    several = [one for one in known - single if " " in one]
+    return bool(said & single) or any(one in text for one in several for text in left.texts)
 
 
 def needed(code: str, columns: Sequence[str]) -> list[str]:

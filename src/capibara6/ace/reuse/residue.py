@@ -4,10 +4,13 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from capibara6.ace.reuse.replacing import COSMETIC, is_rounding
 from capibara6.language.synonyms import concepts
 from capibara6.language.words import FILLERS, fold, name_words, stem
+
+_NUMBER: Final = re.compile(r"(?<![\w.])\d+(?:[.]\d+)?(?![\w]|[.]\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,7 @@ class Residue:
                     names.add(name)
         stems = {stem(word) for text in texts | names for word in name_words(text)}
         meanings = {one for word in stems for one in concepts(word)}
-        numbers |= {
-            float(n) for text in texts for n in re.findall(r"(?<![\w.])\d+(?![\w]|[.]\d)", text)
-        }
+        numbers |= {float(one) for text in texts for one in _NUMBER.findall(text)}
         folded = frozenset(map(fold, texts))
         return cls(folded, frozenset(stems), frozenset(meanings), frozenset(numbers))
 
