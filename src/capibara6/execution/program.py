@@ -96,7 +96,8 @@ class ProgramRun:
                 async with asyncio.timeout(self._timeout_s):
                     self._ended(await self._run_code(send))
             except TimeoutError:
-                self._failed(TIMEOUT, f"The program did not end within {self._timeout_s:g} s.")
+                limit_s = f"{round(self._timeout_s, 2):g}"  # of a candidate: what was left
+                self._failed(TIMEOUT, f"The program did not end within {limit_s} s.")
             except _OutputFloodError:
                 limit = self._limits.output_bytes_stop
                 self._failed(OUTPUT_LIMIT, f"The program was stopped after {limit:,} bytes.")

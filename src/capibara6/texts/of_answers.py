@@ -127,8 +127,8 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "es": "ningún otro funciona",
     },
     "ground_none": {
-        "en": "none may stand; this is the best of them",
-        "es": "ninguno puede darse por bueno; este es el mejor",
+        "en": "it came furthest",
+        "es": "es el que llegó más lejos",
     },
     "candidate": {
         "en": "  {mark} candidate {number}: {what}{examples} ({wall_s:.2f} s, {place})",
@@ -146,8 +146,8 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "es": "Queda el candidato {number} de {count}: {reason}",
     },
     "candidate_repaired": {
-        "en": "No candidate of {count} may stand; repair starts from {number}: {reason}",
-        "es": "Ningún candidato de {count} sirve; se corrige el {number}: {reason}",
+        "en": "No candidate of {count} may stand; the best of them is {number}: {reason}",
+        "es": "Ningún candidato de {count} sirve; el mejor es el {number}: {reason}",
     },
     "writer_hint": {
         "en": "Another tier is asked, if one is configured.",
