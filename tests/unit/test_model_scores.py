@@ -143,3 +143,16 @@ def test_the_picture_names_every_model_and_is_xml() -> None:
     assert {"Suite & more", "small", "a <large> one", "greedy", "100 %"} <= set(words)
     assert words.count("33") == 2, "of three tasks the greedy program solves one"
     assert words.count("67") == 6
+    assert words.count("3 tasks x 2 programs") == 2
+    assert words.count("m") == 2, "the model's own name, under that of its tier"
+
+
+def test_words_in_the_picture_stay_apart() -> None:
+    long = "a_tier_whose_name_is_long" * 3
+    root = ElementTree.fromstring(svg("t" * 500, [score(long, long, "s", [result(True)])] * 2))
+    texts = root.iter("{http://www.w3.org/2000/svg}text")
+    words = {text.text or "" for text in texts}
+    assert not {long, "t" * 500} & words
+    assert len(max(words, key=len)) < 60
+    heights = [float(text.get("y", 0)) for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert max(heights) < float(root.get("height", 0))
