@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
+from capibara6.ace.reuse.parameters import with_parameters
 from capibara6.config import load_settings
 from capibara6.domain import events as ev
+from capibara6.domain.executions import ExecutionRequest, ExecutionResult
 from capibara6.domain.programs import Example
 from capibara6.domain.requests import Request
 from capibara6.feedback import take_verdict
 from capibara6.main import Platform, open_platform, profile
 from scripted_model import ScriptedModel
 from support.platform_process import Installation
+from support.reuse import filled, recipe
+from support.reuse_pairs import MAY, PROGRAMS, TABLES
 
 pytestmark = pytest.mark.timeout(900)  # the first start on a machine builds the template
 
@@ -160,3 +164,41 @@ async def _entries(opened: Platform) -> AsyncIterator[dict[str, Any]]:
     await curator.refresh()
     for entry in curator.playbook.entries():
         yield {"id": entry.bullet.id, "helpful": entry.helpful, "harmful": entry.harmful}
+
+
+BOTH = """
+import contextlib, io
+def printed(code):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(code, {{}})
+    return said.getvalue()
+for recipe, by_hand in {programs!r}:
+    found = printed(recipe)
+    print("same" if found and found == printed(by_hand) else f"{{found!r}} of {{recipe}}")
+"""
+
+
+async def test_what_recipes_print_is_what_programs_by_hand_print(
+    installation: Installation,
+) -> None:
+    """Of all pairs that recipes must answer, in one sandbox."""
+    programs = []
+    for first, question, changed in MAY:
+        table, _, _, name, values = first
+        bullet = recipe(first)
+        found = filled(bullet, question, TABLES[table])
+        assert found is not None
+        others = {key: changed.get(value, value) for key, value in values.items()}
+        by_hand = PROGRAMS[name].format(path=TABLES[table].path, **others)
+        programs.append((with_parameters(bullet, found.values), by_hand))
+    request = ExecutionRequest(
+        BOTH.format(programs=programs),
+        template="data_analysis",
+        files={file.path: file.content for file in TABLES.values()},
+    )
+    async with ScriptedModel([PROGRAM]) as model, platform(installation, model) as opened:
+        *_, result = [item async for item in opened.executor.execute(request)]
+    assert isinstance(result, ExecutionResult)
+    assert result.success, result.error
+    assert result.stdout.splitlines() == ["same"] * len(MAY)

@@ -48,7 +48,7 @@ PROGRAMS = {
     + "print('Top {number}', means.sort_values(ascending=False).head())\n",
     "year": _READ
     + "print(frame.loc[frame['sold'].str[:4].astype(int) == {number}, {value!r}].mean())\n",
-    "since": _READ + "print(frame.loc[frame['sold'] >= '{number}-01-01', {value!r}].mean())\n",
+    "since": _READ + "print(frame.loc[frame['vendido'] >= '{number}-01-01', {value!r}].mean())\n",
     "share": _READ + "print(frame[{value!r}].quantile({number} / 100))\n",
     "share, written": _READ + "print(frame[{value!r}].quantile(0.9))\n",
     "correlation": _READ + "print(frame[{value!r}].corr(frame[{by!r}]))\n",
