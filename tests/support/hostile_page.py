@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Final
 
 from capibara6_sandbox.attack.programs import Program, programs
-from support.walls_off import LAYERS
+from support.walls_off import LAYERS, LIMITS
 
 ROOT: Final = Path(__file__).parents[2]
 RECORD: Final = ROOT / "tests/security/hostile_layers.json"
 FRAME: Final = Path(__file__).with_suffix(".txt")  # the page, but for what is computed
 PAGE: Final = ROOT / "docs/HOSTILE_PROGRAMS.md"
 ALL, NONE = "all layers", "no layer"
+ALL_LIMITS = "all limits"
 
 Results = dict[str, dict[str, list[str]]]  # breaches, by configuration and program
 
@@ -27,7 +28,13 @@ def measured() -> list[Program]:
     """
     left_out = ("resources", "output")
     chosen = [p for p in programs() if p.via == "command" and p.topic not in left_out]
-    return [p for p in chosen if not p.id.startswith(("kill-", "spin-"))]
+    return [p for p in chosen if not p.id.startswith(("kill-", "spin-", "zombies"))]
+
+
+def limited() -> list[Program]:
+    """Return the programs that only take resources."""
+    hogs = ("spin-", "zombies")
+    return [p for p in programs() if p.topic == "resources" or p.id.startswith(hogs)]
 
 
 def read() -> Results:
@@ -65,8 +72,7 @@ def page(results: Results) -> str:
     """Return the whole page."""
     shown = [p for p in measured() if any(broke_out(results, name, p) for name in results)]
     refused = [program for program in measured() if program not in shown]
-    hogs = ("resources", "spin-")
-    resources = [p for p in programs() if p.topic in hogs or p.id.startswith(hogs)]
+    resources = limited()
     enders = [p for p in programs() if p.id.startswith("kill-")]
     told = [*measured(), *resources, *enders]
     others = [p for p in programs() if p not in told]
@@ -77,7 +83,7 @@ def page(results: Results) -> str:
         table=_table(results, shown),
         alone=_alone(results, shown),
         refused=_names(refused),
-        resources=_names(resources),
+        limits=_limits(results, resources),
         enders=_names(enders),
         output=_names(others),
         list=_list(),
@@ -95,6 +101,31 @@ def _table(results: Results, shown: list[Program]) -> str:
         rows.append(f"| {program.id} | " + " | ".join(marks) + " |")
     layers = [f"- {layer}: {what}" for layer, what in LAYERS.items()]
     return "\n".join([*layers, "", *rows]) + "\n" + _gaps(results)
+
+
+def _limits(results: Results, resources: list[Program]) -> str:
+    broke = [p for p in resources if any(broke_out(results, name, p) for name in _bounds())]
+    rows = ["| program | " + " | ".join(LIMITS) + " |", "|---|" + ":-:|" * len(LIMITS)]
+    for program in broke:
+        only = (results.get(f"only the limits of {kind}", {}) for kind in LIMITS)
+        lacking = (results.get(f"without the limits of {kind}", {}) for kind in LIMITS)
+        marks = [
+            ("●" if program.id in alone and not alone[program.id] else "")
+            + ("!" if missing.get(program.id) else "")
+            for alone, missing in zip(only, lacking, strict=True)
+        ]
+        rows.append(f"| {program.id} | " + " | ".join(marks) + " |")
+    kinds = [f"- {kind}: {what}" for kind, what in LIMITS.items()]
+    met = [p for p in resources if p not in broke]
+    others = f"\nNot seen to take more than they may, whatever is missing: {_names(met)}.\n"
+    lacking = [name for name in _bounds() if name not in results]
+    gaps = f"\nNot measured yet: {', '.join(lacking)}.\n" if lacking else ""
+    return "\n".join([*kinds, "", *rows]) + "\n" + others + gaps
+
+
+def _bounds() -> list[str]:
+    each = [f"without the limits of {kind}" for kind in LIMITS]
+    return [ALL_LIMITS, "only the limits of cgroups", *each]
 
 
 def _gaps(results: Results) -> str:

@@ -38,7 +38,9 @@ class SandboxServer:
         if "--data" not in self.arguments:
             self.own_data = self.own_data or data_folder(Path(tempfile.mkdtemp()))
             self.arguments = (*self.arguments, "--data", str(self.own_data))
-        if "--pool" not in self.arguments:  # one that follows demand would change what tests count
+        if not {"--pool", "--pool-max"} & set(
+            self.arguments
+        ):  # demand would change what tests count
             self.arguments = ("--pool", "2", *self.arguments)
         self.process = subprocess.Popen(
             [*self.wrapper, *SERVE, "--port", "0", *self.arguments],

@@ -1,5 +1,9 @@
 """What ended sandboxes had used: kept for a week, within a size."""
 
+import tracemalloc
+
+import pytest
+
 from capibara6_sandbox.host import past_usage
 from capibara6_sandbox.host.history import History, Sample
 from capibara6_sandbox.host.past_usage import PastUsage, Used
@@ -40,3 +44,16 @@ def test_the_oldest_make_room() -> None:
     assert past.find(str(count - 1)) is each
     found = sum(past.find(str(number)) is not None for number in range(count))
     assert found * each.history.size_bytes <= past_usage.BYTES_MAX
+
+
+@pytest.mark.parametrize("samples", [0, 2, 59, 130])
+def test_no_more_memory_is_held_than_is_counted(samples: int) -> None:
+    past, count = PastUsage(lambda: 0.0), 300
+    tracemalloc.start()
+    try:
+        for number in range(count):
+            past.keep(str(number), used(samples))
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < past._bytes * 1.1

@@ -67,3 +67,26 @@ def test_what_came_is_told_but_not_without_end() -> None:
     with pytest.raises(DiffersError) as caught:
         expect("x" * 10_000, "y", "letters")
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("provider", "seen", "runtime"),
+    [
+        ("embedded", "namespaces", "namespaces"),
+        ("embedded", "gvisor", "gvisor"),
+        ("e2b", "namespaces", "e2b"),
+        ("e2b", "gvisor", "gvisor"),  # a server of ours that somebody named by E2B_API_URL
+        ("e2b", "container", "container"),
+    ],
+)
+async def test_runtimes_are_known_whoever_provides(
+    provider: str, seen: str, runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look(_: Probe) -> str:
+        return seen
+
+    monkeypatch.setattr(Probe, "runtime", look)
+    monkeypatch.setattr(report, "BEHAVIOURS", (Behaviour("forks", differs),))
+    checked = await report.check_behaviours(provider, {}, "any")
+    assert checked.runtime == runtime
+    assert checked.passed == (runtime in ("gvisor", "container"))

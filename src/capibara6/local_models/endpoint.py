@@ -5,6 +5,7 @@ It stands from the platform's opening to its end and costs nothing until a model
 
 import asyncio
 import contextlib
+import functools
 import hmac
 import json
 import secrets
@@ -23,6 +24,8 @@ from capibara6.local_models.answering import Answering, ClientLeftError, answere
 from capibara6.local_models.borrowing import FORWARDED, MOVED, MOVED_STATUS
 from capibara6.local_models.completions import Refused
 from capibara6.local_models.serving import HeldElsewhere, ServedModel
+from capibara6_http.connections import BoundedHttpProtocol, Bounds
+from capibara6_http.places import Places
 
 _BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 _CONNECTIONS_MAX: Final = 128
@@ -56,15 +59,17 @@ class LocalEndpoint:
         self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         for model in self._models.values():
             model.listens(self.base_url, self.key)
+        # Anybody on this machine can connect: who says nothing takes no place from those who ask.
+        bounds = Bounds(Places(_CONNECTIONS_MAX), _refusal)
         config = uvicorn.Config(
             self._app,
+            http=functools.partial(BoundedHttpProtocol, bounds=bounds),  # type: ignore[arg-type]
             lifespan="off",
             log_config=None,
             access_log=False,
             ws="none",
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=_CONNECTIONS_MAX,
             timeout_graceful_shutdown=_GRACE_S,
         )
         server = _QuietServer(config)
@@ -137,5 +142,10 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 def _error(status: int, code: str, message: str) -> JSONResponse:
+    return JSONResponse(_refusal(status, message, code), status_code=status)
+
+
+def _refusal(_: int, message: str, code: str = "invalid_request") -> object:
+    """Return OpenAI's form of an error."""
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
-    return JSONResponse({"error": error}, status_code=status)
+    return {"error": error}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from typing import Final
 
 import httpx
@@ -72,7 +73,7 @@ async def _preview(probe: Probe) -> None:
 async def _served(probe: Probe, sandbox_id: str, host: str) -> str:
     """Ask for a page as clients do; of a server on loopback, by headers, for names may not lead."""
     url, headers = f"https://{host}", {}
-    local = probe.options.get("sandbox_url")
+    local = probe.options.get("sandbox_url") or os.environ.get("E2B_SANDBOX_URL")
     if local:
         url, headers = local, {"E2b-Sandbox-Id": sandbox_id, "E2b-Sandbox-Port": "8123"}
     text = "no answer"

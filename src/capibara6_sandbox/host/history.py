@@ -43,6 +43,10 @@ class _Ring:
         if len(self._data) > self._bytes_max:
             del self._data[: _FORM.size]
 
+    def fit(self) -> None:
+        """Hold no more memory than the samples need; growing leaves some to spare."""
+        self._data = bytearray(bytes(self._data))
+
     @property
     def size_bytes(self) -> int:
         return len(self._data)
@@ -83,9 +87,15 @@ class History:
         """Take the time until the next sample for no part of the sandbox's: it is paused."""
         self._before = None
 
+    def finish(self) -> None:
+        """Give up what only more samples would need: there will be none."""
+        self._open = []
+        self._recent.fit()
+        self._older.fit()
+
     @property
     def size_bytes(self) -> int:
-        """What it holds in memory."""
+        """What it holds in memory, once it is finished."""
         return self._recent.size_bytes + self._older.size_bytes
 
     def select(self, start_s: float, end_s: float) -> list[Sample]:

@@ -33,6 +33,7 @@ class PastUsage:
 
     def keep(self, sandbox_id: str, used: Used) -> None:
         """Keep what a sandbox had used until it ended, now."""
+        used.history.finish()
         self._kept[sandbox_id] = (self._now_s(), used)
         self._bytes += _size(used)
         while self._bytes > BYTES_MAX:
