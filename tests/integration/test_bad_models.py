@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -124,3 +125,14 @@ def test_a_model_larger_than_memory_is_not_added(tmp_path: Path) -> None:
     assert "Take a smaller model" in added.messages
     assert installation.run("models", "list", "--json").json == []
     assert file.exists()
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "home")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        served = installation.run("serve", "--port", str(port))
+    assert served.status == 2
+    assert f"platform.port = {port}: another program listens there" in served.messages
+    assert "choose another port with --port" in served.messages
+    assert installation.server_state() is None
