@@ -14,6 +14,7 @@ import pytest
 
 from capibara6.local_models.endpoint import LocalEndpoint
 from capibara6.local_models.registry import Registry
+from capibara6.local_models.room import data_bytes_max
 from capibara6.local_models.serving import ServedModel
 from support.gguf_files import installed, tiny_gguf
 
@@ -138,6 +139,25 @@ async def test_the_process_has_no_network_no_privilege_and_no_key_to_show(lab: L
     assert b"Bearer" not in of_process(lab.served.pid, "environ")
     arguments = of_process(lab.served.pid, "cmdline").split(b"\0")
     assert len([one for one in arguments if one]) == 3
+    limits = of_process(lab.served.pid, "limits").decode().splitlines()
+    data = next(line for line in limits if line.startswith("Max data size")).split()
+    assert data[3:5] == [str(data_bytes_max(lab.served.model))] * 2
+
+
+async def test_the_process_answers_only_to_its_key(lab: Lab) -> None:
+    async with (
+        lab.served.turn() as process,
+        httpx.AsyncClient(base_url=process.base_url, trust_env=False, timeout=60) as stranger,
+    ):
+        replies = [
+            await stranger.get("/v1/models"),
+            await stranger.post("/v1/chat/completions", json=body()),
+            await stranger.post("/v1/completions", json={"prompt": "x"}),
+            await stranger.post("/v1/embeddings", json={"input": "x"}),
+            await stranger.post("/extras/tokenize", json={"input": "x"}),
+            await stranger.get("/v1/models", headers={"authorization": "Bearer guessed"}),
+        ]
+    assert [reply.status_code for reply in replies] == [401] * 6
 
 
 async def test_a_file_that_llama_cpp_cannot_load_is_told(tmp_path: Path) -> None:
