@@ -10,7 +10,7 @@ _EXAMPLES: Final = re.compile(
     r"|(?:[Ff]or )?\w+ ?={1,2} ?[\[\d'\"].*)",
     re.MULTILINE,
 )
-_CALLED: Final = re.compile(r"([A-Za-z_]\w+)\(")
+_CALLED: Final = re.compile(r"(?<!\w)([^\W\d]\w+)\(")  # whole names, from their beginnings only
 _LIST: Final = re.compile(r"\[[^\[\]]*\]")
 
 

@@ -19,7 +19,7 @@ _SIGNS: Final = {
     ),
     "choice": (
         r"which of the following|cu[aá]l de l[ao]s siguientes|most likely|\bbest\b|_{2,}"
-        r"|(?:^|\n)\s*\(?[B-D][).:]\s"
+        r"|(?:^|\n)[^\S\n]*\(?[B-D][).:]\s"  # \s* would try each of many lines from each of them
     ),
     "text": (
         r"\b(?:write|explain|describe|summari[sz]e|translate|rewrite|compose|draft|suggest|escribe"

@@ -12,7 +12,8 @@ from capibara6.routing.kinds import KINDS, kinds
 
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD: Final = re.compile(r"[^\W\d_]+")
-_SENTENCE: Final = re.compile(r"[.!?¿¡]+(?:\s|$)|\n+")
+# From the first of several signs only: who writes 20,000 of them is done with as soon.
+_SENTENCE: Final = re.compile(r"(?<![.!?¿¡])[.!?¿¡]+(?:\s|$)|\n+")
 _SIGN: Final = re.compile(r"[(){}\[\]<>=+\-*^_\\`|;:#]")
 _QUOTE: Final = re.compile("[\"'\u00ab\u00bb\u2018\u2019\u201c\u201d]")
 _LONG_WORD = 8
