@@ -12,6 +12,7 @@ from capibara6.texts import say
 RECIPE: Final = "recipe"  # the tier of the recipes
 _RECIPE_ORIGIN: Final = "recipe:"
 _MODEL_ORIGIN: Final = "model:"
+_QUESTION_CHARS_MAX: Final = 200  # of the question that proved a recipe, in its answers
 _TEXT: Final = "text/plain"
 
 
@@ -40,7 +41,7 @@ def answer_of(
 
 def of_recipe(recipe: Advice, language: str) -> str:
     """What an answer says of the playbook's recipe that gave it."""
-    question = recipe.text.partition("\n")[0]
+    question = recipe.text.partition("\n")[0][:_QUESTION_CHARS_MAX]
     return f"\n\n{say('playbook_recipe', language, id=recipe.bullet_id[:8], question=question)}"
 
 

@@ -37,7 +37,8 @@ def configured(installation, **tiers):
         for name, model in {**unused, **tiers}.items()
     }
     file = installation.home / "tiers.json"
-    file.write_text(json.dumps({"tiers": values}))
+    # The same question is asked again and again, and its answers are to be the models'.
+    file.write_text(json.dumps({"tiers": values, "ace": {"recipes": "off"}}))
     return file
 
 

@@ -41,7 +41,7 @@ def filling(
         return None
     if len(facts) != len(test.files) or len(form.slots) != len(test.slots):
         return None
-    if not _data_fit(test, facts):
+    if not _is_whole(bullet, test) or not _data_fit(test, facts):
         return None
     values: dict[str, Any] = {**file_values(request)}
     columns = {name: kind for one in facts for name, kind in one.columns.items()}
@@ -58,6 +58,13 @@ def filling(
                for one, file in zip(facts, test.files, strict=True))  # fmt: skip
     unchanged = all(bullet.parameters[name] == one for name, one in values.items())
     return Filling(values, same and unchanged)
+
+
+def _is_whole(bullet: Bullet, test: Proof) -> bool:
+    """Whether the parameters that a test speaks of are there; an imported one may lie."""
+    bound = zip(test.slots, test.bound, strict=True)
+    named = {name for slot, names in bound if slot.kind != "file" for name in names}
+    return named <= bullet.parameters.keys()
 
 
 def _data_fit(test: Proof, facts: Sequence[Facts]) -> bool:
