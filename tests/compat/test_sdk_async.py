@@ -101,8 +101,12 @@ async def test_commands(async_sandbox: AsyncSandbox) -> None:
     assert result.stdout == "/tmp\nuser\ng\n"
     with pytest.raises(CommandExitException):
         await async_sandbox.commands.run("exit 3")
-    handle = await async_sandbox.commands.run("cat", background=True, stdin=True)
+    told = asyncio.Event()
+    handle = await async_sandbox.commands.run(
+        "cat", background=True, stdin=True, on_stdout=lambda _: told.set()
+    )
     await async_sandbox.commands.send_stdin(handle.pid, "fed\n")
+    await asyncio.wait_for(told.wait(), 60)
     assert handle.pid in [process.pid for process in await async_sandbox.commands.list()]
     assert await handle.kill() is True
     with pytest.raises(CommandExitException):
