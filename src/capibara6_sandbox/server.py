@@ -12,7 +12,6 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -25,7 +24,12 @@ from capibara6_sandbox.errors import SandboxServerError
 from capibara6_sandbox.gateway.app import create_app
 from capibara6_sandbox.gateway.certificates import Certificate, local_certificate
 from capibara6_sandbox.gateway.listeners import listen, serving
-from capibara6_sandbox.host.announcement import superseded, write_private
+from capibara6_sandbox.host.announcement import (
+    OrphanedError,
+    announce,
+    superseded,
+    unless_orphaned,
+)
 from capibara6_sandbox.host.builds.registries import RegistrySettings
 from capibara6_sandbox.host.builds.workshop import BuildSettings
 from capibara6_sandbox.host.egress import NetworkSettings
@@ -179,7 +183,7 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        await keeper.start(_report_progress)
+        await unless_orphaned(keeper.start(_report_progress), arguments.state)
         domain = secured.domain if secured else arguments.domain or _default_domain(host, port)
         names = [arguments.host, *arguments.allow_host]
         places = places_for_files()
@@ -198,6 +202,8 @@ async def _serve(arguments: argparse.Namespace, key: str) -> None:
             await _wait_for_end(keeper, stop, arguments.idle_timeout, arguments.state)
     except (TemplateBuildError, ZygoteError, OSError) as cause:
         _fail_to_start(cause)
+    except OrphanedError:
+        _log.warning("orphaned", what="who started this server has ended before it was ready")
     finally:
         await keeper.stop()
         if arguments.state is not None and not superseded(arguments.state):
@@ -267,14 +273,7 @@ def _announce(
     if secured is not None:
         print(f"or:    {secured.environment(key)}", flush=True)  # noqa: T201
     if state is not None:
-        record = {
-            "pid": os.getpid(),
-            "api_url": url,
-            "api_key": key,
-            "started_at": datetime.now(UTC).isoformat(),
-            "degraded": degraded,
-        }
-        write_private(state, json.dumps(record))
+        announce(state, url, key, degraded)
 
 
 async def _wait_for_end(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import pytest
 from e2b import Template
 from e2b_code_interpreter import Sandbox
 
+from support.platform_process import Installation
 from support.sandbox_server import SandboxServer, data_folder, wait_until
 
 _LOOKS_S = 3.0  # it looks once a second whether another one has taken its place
@@ -116,3 +118,49 @@ def test_a_file_that_is_gone_or_names_nobody_ends_no_server(
     with pytest.raises(subprocess.TimeoutExpired):
         older.process.wait(_LOOKS_S)
     assert Sandbox.create(**older.sdk).kill()
+
+
+def test_a_server_whose_platform_is_killed_before_it_is_ready_leaves_its_place_to_the_next(
+    tmp_path: Path, sandbox_server: SandboxServer
+) -> None:
+    installed = Installation(tmp_path / "home")
+    platform = installed.start("serve", "--port", "0")
+    wait_until(lambda: _servers(installed.home) and "starting the zygotes" in _log(installed.home))
+    (server,) = _servers(installed.home)
+    platform.kill()
+    platform.communicate()
+    wait_until(lambda: not _lives(server))
+    assert installed.server_state() is None
+    assert "orphaned" in _log(installed.home)
+    with installed.serving():
+        wait_until(lambda: installed.server_state() is not None)
+        assert installed.server_state()["degraded"] == _degraded(sandbox_server)
+    installed.stop_server()
+    wait_until(lambda: not _servers(installed.home))
+
+
+def _servers(home: Path) -> list[int]:
+    state = str(_state(home)).encode()
+    found = [
+        int(folder.name)
+        for folder in Path("/proc").glob("[0-9]*")
+        if state in _bytes(folder / "cmdline").split(b"\0")
+    ]
+    return [pid for pid in found if _lives(pid)]
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def _log(home: Path) -> str:
+    return _bytes(home / "sandbox-server.log").decode(errors="replace")
+
+
+def _degraded(server: SandboxServer) -> list[str]:
+    """Return what this machine lacks, as the session's server found it."""
+    lines = "".join(server.log_lines)
+    return re.findall(r"degraded +what='([^']*)'", lines)
