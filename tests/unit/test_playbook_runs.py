@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ from scripted_ports import (
     question,
 )
 from support.lessons import GONE, IDS, LESSON, NEW, NOW, OLD, ROUTE, at, bullet
+from support.reuse import recipe
+from support.reuse_pairs import MAY
 
 
 @pytest.fixture
@@ -221,6 +224,7 @@ async def test_what_means_the_same_is_joined(store: Store) -> None:
     await curator.commit([add(third)], [third])
     entries = curator.playbook.entries()
     assert sorted(len(entry.aliases) for entry in entries) == [0, 1]
+    assert len(curator.index) == 2  # none is told twice
 
 
 async def test_the_least_valuable_make_room(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,3 +248,18 @@ async def test_a_reset_is_noticed(store: Store) -> None:
     assert len(curator.index) == 0
     await curator.commit([add(bullet(0))])
     assert len(curator.playbook.entries()) == 1
+
+
+async def test_recipes_are_joined_where_they_answer_the_same(store: Store) -> None:
+    curator = Curator(store.playbook)
+    asked, told = recipe(MAY[0][0]), recipe(MAY[7][0])  # two programs for the same
+    (test,) = told.tests
+    unproven = replace(told, id=IDS[0], tests=())
+    other_words = replace(told, id=IDS[1], tests=({**test, "form": ["=median"]},))
+    other_language = replace(told, id=IDS[2], tests=({**test, "language": "es"},))
+    other_table = replace(told, id=IDS[3], tests=({**test, "files": []},))
+    for one in (asked, told, unproven, other_words, other_language, other_table):
+        await curator.commit([add(one)], [one])
+    assert curator.playbook.root(asked.id) == curator.playbook.root(told.id)
+    assert len({curator.playbook.root(name) for name in (told.id, *IDS)}) == 5
+    assert len(curator.recipes) == 5

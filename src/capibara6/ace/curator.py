@@ -1,5 +1,6 @@
 """The curator: keeps the playbook current with the stored deltas, and joins duplicates."""
 
+import json
 import logging
 import re
 from collections.abc import Sequence
@@ -46,9 +47,18 @@ class Curator:
         changed: set[str] = set()
         while found := await self._deltas.after(self._seq, _BATCH):
             self._seq = found[-1][0]
-            changed.update(filter(None, (self.playbook.apply(change) for _, change in found)))
+            for _, change in found:
+                changed.update(self._changed_by(change))
         for group in changed:
             self._index(group)
+
+    def _changed_by(self, change: Delta) -> set[str]:
+        """Apply a change; the groups that it touches, also the one that is a group no more."""
+        group = self.playbook.apply(change)
+        if group is None:
+            return set()
+        merged = {change.bullet, str(change.body.get("with", group))}
+        return {group, *merged} if change.kind == "merge" else {group}
 
     async def commit(self, changes: Sequence[Delta], bullets: Sequence[Bullet] = ()) -> int:
         """Store changes, and join bullets that are new to others that mean the same.
@@ -99,7 +109,8 @@ class Curator:
         root = self.playbook.root(group)
         if root != group:
             self.index.drop(group)
-            self.recipes.discard(group)
+            for groups in (self.recipes, *self.by_word.values()):
+                groups.discard(group)
         entry = self.playbook.entry(root)
         if entry is None or entry.status != "active":
             self.index.drop(root)
@@ -133,8 +144,8 @@ def is_same(one: Bullet, other: Bullet, likeness: float) -> bool:
     """
     if one.section != other.section or bool(one.program) != bool(other.program):
         return False
-    if one.program and _form(one) != _form(other):
-        return False  # of questions that differ in a word, the answers differ
+    if one.program and _proof(one) != _proof(other):
+        return False  # of questions that differ in a word, or of other tables, answers differ
     if one.trigger or other.trigger:
         shared = set(one.remedy) & set(other.remedy)
         same = one.trigger == other.trigger and bool(shared or not one.remedy or not other.remedy)
@@ -142,9 +153,16 @@ def is_same(one: Bullet, other: Bullet, likeness: float) -> bool:
     return likeness >= SAME_LIKENESS_MIN
 
 
-def _form(recipe: Bullet) -> object:
-    """Of the question that a recipe was proven with; None where it is not known."""
-    return recipe.tests[0].get("form") if recipe.tests else None
+def _proof(recipe: Bullet) -> object:
+    """Form and language of the question that a recipe was proven with, and how its data are."""
+    test = recipe.tests[0] if recipe.tests else {}
+    files = test.get("files")
+    data = [
+        (one.get("layout"), one.get("columns"))
+        for one in (files if isinstance(files, list) else ())
+        if isinstance(one, dict)
+    ]
+    return test.get("form"), test.get("language"), json.dumps(data, default=str)
 
 
 def _trigger_words(bullet: Bullet) -> list[str]:
