@@ -1,7 +1,7 @@
 """Finds the recipe of the playbook that answers a request, if one surely does; port `Cookbook`."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,25 +59,23 @@ class Cookbook:
         self._curator = curator
         self._read_table = read_table
         self._distrusted = distrusted
-        self._tests: dict[str, Proof | None] = {}
+        self._known: dict[str, tuple[str, tuple[str, ...]]] = {}  # task and form, by group
 
     async def found(self, request: Request, route: Route) -> Reused | None:
         """The program of the recipe that fits best; None when none surely fits."""
         if not request.files:
             return None
         await self._curator.refresh()
-        candidates = [
-            (entry, test)
-            for group in sorted(self._curator.recipes)
-            if (entry := self._curator.active(group)) and (test := self._test(entry))
-            if self._is_trusted(entry, test) and entry.bullet.scope.task == route.task
-        ]
-        if not candidates:
+        forms = {
+            group: form for group, (task, form) in self._learnt().items() if task == route.task
+        }
+        if not forms:
             return None
         read = await asyncio.to_thread(read_request, request, route.language, self._read_table)
+        alike = [group for group, form in forms.items() if form == read.form.tokens]
         fitting = [
             (entry, test, found)
-            for entry, test in candidates
+            for entry, test in self._trusted(alike)
             if (
                 found := filling(entry.bullet, test, request, read.form, route.language, read.facts)
             )
@@ -86,15 +84,29 @@ class Cookbook:
             return None
         return _reused(*max(fitting, key=lambda one: (one[2].same, one[0].value, one[0].bullet.id)))
 
-    def _is_trusted(self, entry: Entry, test: Proof) -> bool:
-        model = test.by.removeprefix(_MODEL)
-        return entry.harmful <= entry.helpful and model not in self._distrusted
+    def _learnt(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """Task and form of all recipes; each is read once."""
+        recipes = self._curator.recipes
+        for group in self._known.keys() - recipes:
+            del self._known[group]
+        for group in recipes - self._known.keys():
+            entry = self._curator.active(group)
+            test = proof_in(entry.bullet) if entry else None
+            if entry and test:
+                self._known[group] = (entry.bullet.scope.task, test.tokens)
+            else:
+                self._known[group] = ("", ())
+        return self._known
 
-    def _test(self, entry: Entry) -> Proof | None:
-        name = entry.bullet.id
-        if name not in self._tests:
-            self._tests[name] = proof_in(entry.bullet)
-        return self._tests[name]
+    def _trusted(self, groups: Sequence[str]) -> Iterator[tuple[Entry, Proof]]:
+        """Those that have not done more harm than good, by models that are trusted."""
+        for group in groups:
+            entry = self._curator.active(group)
+            test = proof_in(entry.bullet) if entry else None
+            if entry is None or test is None or entry.harmful > entry.helpful:
+                continue
+            if test.by.removeprefix(_MODEL) not in self._distrusted:
+                yield entry, test
 
 
 def _reused(entry: Entry, test: Proof, found: Filling) -> Reused:
