@@ -28,9 +28,9 @@ _THREADS_MAX: Final = 8
 _SEED: Final = 42  # answers can be had again
 _ALL_WALLS: Final = ("limits", "landlock", "seccomp")
 _ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "TZ")
-# Threads that wait for each other give their processor away: where others compute too, a small
-# model is five times as fast (ADR 49).
-_THREADING: Final = {"OMP_WAIT_POLICY": "passive"}
+# Threads wait for each other some 50 µs awake, then asleep: libgomp's own count for processors that
+# are shared. Its other one, of milliseconds, stops a small model where others compute (ADR 49).
+_THREADING: Final = {"GOMP_SPINCOUNT": "1000"}
 
 
 class ServingFailed(Exception):  # noqa: N818 - told to the client as an error of the endpoint
