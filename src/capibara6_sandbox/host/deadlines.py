@@ -13,7 +13,7 @@ class Deadlines:
         expired: is called when a sandbox's time is over.
     """
 
-    def __init__(self, expired: Callable[[Sandbox], None]) -> None:
+    def __init__(self, expired: Callable[[Sandbox], object]) -> None:
         self._expired = expired
         self._timers: dict[str, asyncio.TimerHandle] = {}
 

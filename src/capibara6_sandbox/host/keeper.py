@@ -1,7 +1,4 @@
-"""The keeper: knows all sandboxes by id, creates them, and ends them when their time is over.
-
-What clients may ask for: `gateway`; how sandboxes are paused: `lifecycle`; machines: `foundry`.
-"""
+"""The keeper: knows all sandboxes by id, creates them, and ends them when their time is over."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -52,7 +49,7 @@ class Keeper(Roll):
         self.foundry.on_network_limit = partial(self.journal.note_limit, self._sandboxes)
         self.past_usage = PastUsage()
         self.keys = KeyRing(settings.data / FOLDER)
-        self._deadlines = Deadlines(self._expire)
+        self._deadlines = Deadlines(lambda sandbox: self._track(self._expired(sandbox)))
         self._tasks: set[asyncio.Task[None]] = set()
         self._sampling: asyncio.Task[None] | None = None
         self._starter = Starter(self.foundry, self._watch)
@@ -203,8 +200,7 @@ class Keeper(Roll):
         resumed = await self.lifecycle.resume(sandbox, timeout_s, memory=memory)
         if resumed and sandbox.state is State.RUNNING:
             self._deadlines.set(sandbox)
-            end_time = sandbox.ends_at.isoformat()
-            self.journal.note(sandbox.id, "Sandbox resumed", end_time=end_time)
+            self.journal.note(sandbox.id, "Sandbox resumed", end_time=sandbox.ends_at.isoformat())
         return resumed
 
     async def kill(self, sandbox_id: str, team: str | None = None) -> None:
@@ -215,9 +211,6 @@ class Keeper(Roll):
         """
         sandbox = self.find(sandbox_id, team)
         await asyncio.shield(self._end(sandbox, "killed"))
-
-    def _expire(self, sandbox: Sandbox) -> None:
-        self._track(self._expired(sandbox))
 
     async def _expired(self, sandbox: Sandbox) -> None:
         async with sandbox.turn:  # a pause or a snapshot that began in time is not cut short
