@@ -253,9 +253,16 @@ def _provider_source(
 def model_tier(platform: Platform, name: str) -> "ModelTier":
     """The model of that name: one that answers, else one that is configured.
 
+    Args:
+        platform: an open one.
+        name: of a tier, or of the local model in a tier's place.
+
     Raises:
         UnknownTierError: there is none.
         MissingKeyError: its key is not set.
     """
+    places = {one.model.name: one.model.tier for one in platform.local}
+    if name not in platform.settings.tiers:
+        name = places.get(name, name)
     found = next((tier for tier in platform.tiers if tier.name == name), None)
     return found or tier_of(platform.settings, name, platform.local)

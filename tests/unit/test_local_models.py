@@ -3,18 +3,23 @@
 import json
 import struct
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from capibara6.answers import answer_of
+from capibara6.config import load_settings
 from capibara6.domain.executions import ExecutionResult
 from capibara6.domain.programs import Program
-from capibara6.errors import EngineError, LocalModelError, ModelFileError
+from capibara6.errors import EngineError, LocalModelError, ModelFileError, UnknownTierError
 from capibara6.local_models import engine
 from capibara6.local_models.completions import Refused, llama_request
 from capibara6.local_models.gguf import read_model_file
+from capibara6.local_models.opening import LocalTier
 from capibara6.local_models.registry import Registry
 from capibara6.local_models.room import check_fits
+from capibara6.main import Platform, model_tier
 from support.gguf_files import tiny_gguf
 
 
@@ -122,3 +127,14 @@ def test_what_llama_cpp_is_asked_streams_and_keeps_other_forms() -> None:
     form = {"type": "json_object"}
     asked = llama_request({"model": "m", "n": 1, "stream": False, "response_format": form})
     assert asked == {"stream": True, "response_format": form}
+
+
+def test_a_local_model_is_also_known_by_its_own_name(tmp_path: Path) -> None:
+    model = Registry(tmp_path).add("m", tiny_gguf(tmp_path / "m.gguf"), "fast_response")
+    local = (LocalTier(model, "http://127.0.0.1:1/v1", "key", ""),)
+    settings = load_settings(dotenv=tmp_path / "none")
+    platform = cast("Platform", SimpleNamespace(settings=settings, tiers=(), local=local))
+    for name in ("m", "fast_response"):
+        assert model_tier(platform, name).model == "m"
+    with pytest.raises(UnknownTierError, match="'n'"):
+        model_tier(platform, "n")

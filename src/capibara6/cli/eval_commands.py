@@ -101,7 +101,7 @@ def model(
         Path, typer.Option("--suite", metavar="FILE", help="Tasks with tests, .jsonl or .jsonl.gz.")
     ],
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Model tiers.")
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Model tiers, or local models.")
     ] = None,
     candidates: Annotated[
         int, typer.Option(min=1, max=100, help="Programs for each task; the first is greedy.")

@@ -120,7 +120,7 @@ def _model_author(name: str, order: Order, platform: Platform) -> ModelAuthor:
         tier = replace(tier, tokens_max=min(order.tokens_max, tier.tokens_max))
 
     async def advise(request: Request, route: Route) -> Sequence[Advice]:
-        return await memory.recall(request, route, name) if memory else ()
+        return await memory.recall(request, route, tier.name) if memory else ()
 
     return ModelAuthor(tier, profile, advise)
 
