@@ -239,6 +239,7 @@ async def _run(
 ) -> bool:
     """Execute; return False if the caller left and the kernel had to be ended for it."""
     forwarding = asyncio.create_task(_forward(events, call))
+    forwarding.add_done_callback(_heed)
     await asyncio.wait((forwarding, leaving), return_when=asyncio.FIRST_COMPLETED)
     if forwarding.done() and not isinstance(forwarding.exception(), ConnectionError):
         forwarding.result()  # raises what went wrong in the kernel's own code
@@ -253,6 +254,12 @@ async def _run(
     remaining.cancel()
     await kernel.stop()
     return False
+
+
+def _heed(forwarding: "asyncio.Task[None]") -> None:
+    """Look at how it ended: a kernel may be lost before anybody waits for it."""
+    if not forwarding.cancelled():
+        forwarding.exception()
 
 
 async def _forward(events: AsyncIterator[dict[str, Any]], call: Call) -> None:

@@ -20,7 +20,7 @@ file = open('/home/user/project/notes', 'w+'); file.write('hello'); file.flush()
 @pytest.fixture(scope="module")
 def server() -> Iterator[SandboxServer]:
     server = SandboxServer().start()
-    if "no cgroups" in "".join(server.log_lines):
+    if not server.has_cgroups:
         server.stop()
         pytest.skip("needs cgroups, with which forked kernels are checked: run as root")
     yield server

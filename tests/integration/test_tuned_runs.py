@@ -29,7 +29,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 async def test_a_run_beyond_what_its_task_used_is_killed_and_repeated(
     sandbox_server: SandboxServer, tmp_path: Path
 ) -> None:
-    if any("no cgroups" in line for line in sandbox_server.log_lines):
+    if not sandbox_server.has_cgroups:
         pytest.skip("no cgroups: a sandbox's memory cannot be bounded one by one")
     settings = load_settings(dotenv=tmp_path / "no.env")
     store = await Store.open(f"sqlite:///{tmp_path / 'c.db'}", tmp_path)

@@ -151,6 +151,8 @@ def test_a_bomb_in_a_build_ends_at_its_sandboxs_disk_and_nobody_else_notices(
 
 @pytest.mark.threat("T-ARC-2")
 def test_a_file_of_holes_is_kept_as_holes(building: Building) -> None:
+    if not building.server.has_cgroups:
+        pytest.skip("no cgroups: no file is larger than its sandbox's memory")
     size = 1 << 40
     sparse = {"major": "1", "minor": "0", "name": "huge", "realsize": str(size)}
     holes = {f"GNU.sparse.{name}": value for name, value in sparse.items()}

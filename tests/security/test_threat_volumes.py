@@ -44,6 +44,7 @@ class Contents:
     def ask(self, method: str, kind: str, path: str, token: str | None = None, **more: object):  # type: ignore[no-untyped-def]
         authorization = {"Authorization": f"Bearer {self.token if token is None else token}"}
         url = f"{self.url}/volumecontent/{self.id}/{kind}"
+        more = {"timeout": 60, **more}
         return httpx.request(method, url, params={"path": path}, headers=authorization, **more)
 
     def destroy(self) -> None:
@@ -113,9 +114,13 @@ def test_a_pipe_does_not_hold_the_server_up(volume: Contents, sandbox: Sandbox) 
 
 
 @pytest.mark.threat("T-VOL-4")
-def test_a_file_of_holes_is_described_and_not_read(volume: Contents, sandbox: Sandbox) -> None:
+def test_a_file_of_holes_is_described_and_not_read(
+    sandbox_server: SandboxServer, volume: Contents, sandbox: Sandbox
+) -> None:
+    if not sandbox_server.has_cgroups:
+        pytest.skip("no cgroups: no file is larger than its sandbox's memory")
     size = (1 << 40) + 1
-    sandbox.commands.run(f"truncate -s {size} /data/holes; truncate -s 1G /data/fewer")
+    sandbox.commands.run(f"truncate -s {size} /data/holes && truncate -s 1G /data/fewer")
     assert volume.ask("GET", "path", "/holes").json()["size"] == size
     refused = volume.ask("GET", "file", "/holes")
     assert (refused.status_code, "are more than" in refused.text) == (400, True)

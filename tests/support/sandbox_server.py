@@ -78,6 +78,11 @@ class SandboxServer:
             "E2B_API_KEY": self.key,
         }
 
+    @property
+    def has_cgroups(self) -> bool:
+        """Whether it bounds each sandbox by cgroups; it logs at its start that it cannot."""
+        return not any("no cgroups" in line for line in self.log_lines)
+
     def stop(self) -> int:
         """Ask it to stop; return its exit status."""
         if self.process.poll() is None:

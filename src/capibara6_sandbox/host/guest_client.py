@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +12,8 @@ from typing import Any, Final, Self
 from capibara6_guest import wire
 
 CALLS_MAX: Final = 512  # under way to one agent
+_ROOM_S: Final = 10.0  # for the agent to take calls that stand in its queue
+_LOOK_AGAIN_S: Final = 0.005
 
 
 class TooManyCallsError(wire.CallError):
@@ -42,8 +46,8 @@ class GuestCall:
             raise TooManyCallsError
         self._client.busy += 1
         try:
-            path = str(self._client.socket_path)
-            self._reader, self._writer = await asyncio.open_unix_connection(path)
+            end = await _connected(self._client.socket_path)
+            self._reader, self._writer = await asyncio.open_unix_connection(sock=end)
             self._writer.write(wire.encode_message(self._message))
         except OSError as cause:
             self._client.busy -= 1
@@ -131,6 +135,31 @@ def _parse(payload: bytes) -> dict[str, Any]:
     if isinstance(error, dict) and set(message) == {"error"}:
         raise wire.CallError(str(error.get("code", "internal")), str(error.get("message", "")))
     return message
+
+
+async def _connected(path: Path) -> socket.socket:
+    """Return a connection to the agent, which may have to take others first.
+
+    Linux refuses one to a full queue with EAGAIN, which event loops take for "under way".
+
+    Raises:
+        OSError: nobody listens, or the queue stays full.
+    """
+    deadline = time.monotonic() + _ROOM_S
+    while True:
+        end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            end.connect(str(path))
+        except BlockingIOError:
+            end.close()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"its queue was full for {_ROOM_S:.0f} s") from None
+        except BaseException:
+            end.close()
+            raise
+        else:
+            return end
+        await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 class GuestClient:
