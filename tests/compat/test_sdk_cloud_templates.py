@@ -56,6 +56,14 @@ def programs(texts: dict[str, str]) -> Any:
 
 
 @pytest.fixture(scope="module")
+def sandbox_server() -> Iterator[SandboxServer]:
+    """One of its own: other tests build templates of these names too."""
+    server = SandboxServer(("--pool", "0")).start()
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture(scope="module")
 def gateway(sandbox_server: SandboxServer) -> Iterator[str]:
     with pytest.raises(SandboxException, match="Build one of that name whose program"):
         Sandbox.create(mcp={"time": {}}, **sandbox_server.sdk)
