@@ -98,10 +98,27 @@ def test_answers_are_compared_by_their_numbers() -> None:
     assert choice.standings[1].agreement == 0
 
 
-def test_the_cheapest_and_then_the_first_breaks_ties() -> None:
-    alike = [Tried(ran=True, shown="7", cost=cost) for cost in (2.0, 1.0, 1.0)]
-    choice = choose(Inquiry(), alike)
-    assert (choice.best, choice.ground) == (1, Ground.CHEAPEST)
+@pytest.mark.parametrize(
+    ("shown", "ground"),
+    [("789", Ground.CHEAPEST), ("777", Ground.AGREEMENT), ("778", Ground.AGREEMENT)],
+)
+def test_the_cheapest_and_then_the_first_breaks_ties(shown: str, ground: Ground) -> None:
+    costs = (2.0, 1.0, 1.0)
+    tried = [Tried(ran=True, shown=one, cost=cost) for one, cost in zip(shown, costs, strict=True)]
+    choice = choose(Inquiry(), tried)
+    assert (choice.best, choice.ground) == (1, ground)
+
+
+def test_two_against_two_agree_and_tell_nothing_apart() -> None:
+    choice = choose(Inquiry(), [Tried(ran=True, shown=text) for text in "7788"])
+    assert (choice.best, choice.ground) == (0, Ground.CHEAPEST)
+
+
+def test_what_settled_a_choice_is_its_ground() -> None:
+    # The third of them says 8, and is stopped before it can.
+    tried = [Tried(ran=True, shown="7"), Tried(ran=True, shown="7")]
+    assert settled(Inquiry(), tried, waiting=1)
+    assert choose(Inquiry(), tried).ground is Ground.AGREEMENT
 
 
 def test_the_only_one_that_runs_is_kept_and_none_when_all_fail() -> None:
@@ -130,3 +147,4 @@ def test_a_choice_is_settled_when_the_rest_cannot_change_it() -> None:
     assert settled(Inquiry(), [], waiting=0)
     failed = Tried(ran=False)
     assert not settled(Inquiry(), [failed, failed, failed], waiting=2)
+    assert not settled(Inquiry(), [failed, seven, seven], waiting=2), "two of five are not most"

@@ -21,7 +21,7 @@ class Ground(StrEnum):
 
     TESTS = "tests"  # the user's tests or examples told it from the others
     EXAMPLES = "examples"  # those found in the question did
-    AGREEMENT = "agreement"  # its results agree most with the others'
+    AGREEMENT = "agreement"  # its results are those of most, or of more than any other's
     CHEAPEST = "cheapest"  # nothing tells them apart: the cheapest, then the first
     ONLY = "only"  # no other one runs
     NONE = "none"  # none runs, or none holds what the user gave
@@ -98,9 +98,9 @@ def settled(asked: Inquiry, tried: Sequence[Tried], waiting: int) -> bool:
     standings = _standings(asked, tried)
     if asked.examples or asked.tests.strip():
         return any(_holds_all(standing, asked) for standing in standings)
-    needed = (len(tried) + waiting) / 2
-    alike = [standing.agreement * (len(tried) - 1) + 1 for standing in standings if standing.ran]
-    return any(count > needed for count in alike)
+    running = [standing for standing in standings if standing.ran]
+    alike = [_votes(standing, len(running) - 1) + 1 for standing in running]
+    return any(_are_most(count, len(tried) + waiting) for count in alike)
 
 
 def _standings(asked: Inquiry, tried: Sequence[Tried]) -> list[Standing]:
@@ -158,6 +158,10 @@ def _votes(standing: Standing, others: int) -> int:
     return int(standing.agreement * max(others, 0) + 1e-9)
 
 
+def _are_most(count: int, candidates: int) -> bool:
+    return count > candidates / 2
+
+
 def _ground(standings: Sequence[Standing], best: int, asked: Inquiry) -> Ground:
     """The first of the grounds on which the best stands above another one that runs."""
     won = standings[best]
@@ -168,6 +172,9 @@ def _ground(standings: Sequence[Standing], best: int, asked: Inquiry) -> Ground:
         return Ground.ONLY
     if any(one.examples_held < won.examples_held for one in others):
         return Ground.EXAMPLES
-    if any(_votes(one, len(others)) < _votes(won, len(others)) for one in others):
+    votes = _votes(won, len(others))
+    if _are_most(votes + 1, len(others) + 1):  # those who disagree may have been stopped
+        return Ground.AGREEMENT
+    if any(_votes(one, len(others)) < votes for one in others):
         return Ground.AGREEMENT
     return Ground.CHEAPEST
