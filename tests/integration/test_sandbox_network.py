@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -182,12 +183,38 @@ def test_two_hundred_connections_at_once(shown: Callable[[str], str]) -> None:
     assert shown(expression) == "{True}"
 
 
+def egress_pid(server: SandboxServer) -> int:
+    names = {pid: Path(f"/proc/{pid}/comm").read_text() for pid in server.descendants()}
+    egress: list[int] = [pid for pid, name in names.items() if name == "c6-egress\n"]
+    assert len(egress) == 1
+    return egress[0]
+
+
+def test_a_change_returns_when_nothing_passes_by_what_was_before(
+    server: SandboxServer, sandbox: Sandbox, shown: Callable[[str], str]
+) -> None:
+    sandbox.update_network({})
+    assert shown(f"talk('{HOST_ADDRESS}')") == "echo hello"
+    egress = egress_pid(server)
+    os.kill(egress, signal.SIGSTOP)
+    change = threading.Thread(
+        target=sandbox.update_network, args=({"deny_out": ["0.0.0.0/0"]},), daemon=True
+    )
+    try:
+        change.start()
+        change.join(1.0)
+        assert change.is_alive(), "the process that decides has not heard of it"
+    finally:
+        os.kill(egress, signal.SIGCONT)
+    change.join(10.0)
+    assert not change.is_alive()
+    assert shown(f"talk('{HOST_ADDRESS}')") == "reset"
+
+
 @needs_root("it looks into the egress process")
 def test_nothing_is_left_after_a_kill(server: SandboxServer, echo_port: int) -> None:
     def egress_fds() -> int:
-        names = {pid: Path(f"/proc/{pid}/comm").read_text() for pid in server.descendants()}
-        (egress,) = (pid for pid, name in names.items() if name == "c6-egress\n")
-        return len(os.listdir(f"/proc/{egress}/fd"))
+        return len(os.listdir(f"/proc/{egress_pid(server)}/fd"))
 
     before = egress_fds()
     sandbox = Sandbox.create(**server.sdk)

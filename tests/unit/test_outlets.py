@@ -13,13 +13,16 @@ from capibara6_sandbox.host.egress import NetworkSettings
 from capibara6_sandbox.host.outlets import CERTIFICATES_MAX, Outlets
 from capibara6_sandbox.host.secret_store import SecretStore
 from capibara6_sandbox.host.signing import Signed
-from capibara6_sandbox.network.policy import EgressProxy, HostRule, Policy, ProxyTls, restore
+from capibara6_sandbox.network.policy import HostRule, Policy, restore
+from capibara6_sandbox.network.proxies import EgressProxy, ProxyTls
 
 POLICY = Policy(rules=(HostRule("*.a.test", (("X", "${e2b.secrets.key}"),)),))
 
 
 class ScriptedProcess:
-    """Keeps what it is sent."""
+    """Keeps what it is sent, and applies policies unless it is stuck."""
+
+    stuck = False
 
     def __init__(self, hear: Any, lose: Any) -> None:
         self.hear, self.lose = hear, lose
@@ -35,6 +38,12 @@ class ScriptedProcess:
 
     def send_file(self, message: dict[str, Any], text: str) -> None:
         self.sent.append((message, text))
+        if message["op"] == "policy" and not self.stuck:
+            applied = {"op": "applied", "number": message["number"]}
+            asyncio.get_running_loop().call_soon(self.hear, applied)
+
+    def give_up(self, waited_s: float) -> None:
+        self.lose()
 
     async def close(self) -> None:
         self.closed = True
@@ -77,7 +86,7 @@ def uplink() -> list[int]:
 
 async def test_a_secret_is_told_when_it_changes(outlets: Outlets, tmp_path: Path) -> None:
     key = outlets.open(uplink())
-    outlets.apply(key, POLICY)
+    await outlets.apply(key, POLICY)
     outlets._secrets.create("key", "first", {})
     outlets._secrets.create("other", "not asked for", {})
     outlets._secrets.update("key", "second", None)
@@ -91,7 +100,7 @@ async def test_a_secret_is_told_when_it_changes(outlets: Outlets, tmp_path: Path
 
 async def test_certificates_are_for_hosts_with_rules_and_bounded(outlets: Outlets) -> None:
     key = outlets.open(uplink())
-    outlets.apply(key, POLICY)
+    await outlets.apply(key, POLICY)
     await outlets.authority(key, "sandbox")
     names = ["x.a.test", "a.test", "b.test", "*.a.test", "x.a.test", "evil,DNS:b.test", "gone"]
     for name in names:
@@ -117,7 +126,7 @@ async def test_wishes_at_the_same_time_are_bounded_too(
     monkeypatch.setattr(module, "CERTIFICATES_MAX", 2)
     monkeypatch.setattr(ScriptedAuthority, "vouch", vouch)
     key = outlets.open(uplink())
-    outlets.apply(key, POLICY)
+    await outlets.apply(key, POLICY)
     await outlets.authority(key, "sandbox")
     for host in ["1.a.test", "2.a.test", "1.a.test", "3.a.test"]:
         outlets._hear({"op": "vouch", "key": key, "host": host})
@@ -130,10 +139,10 @@ async def test_wishes_at_the_same_time_are_bounded_too(
 
 async def test_another_process_is_told_all_that_one_which_died_knew(outlets: Outlets) -> None:
     first, second = outlets.open(uplink()), outlets.open(uplink())
-    outlets.apply(second, POLICY)
+    await outlets.apply(second, POLICY)
     died = process()
     outlets._lose()
-    outlets.apply(first, POLICY)  # nobody hears it now
+    await outlets.apply(first, POLICY)  # nobody hears it now
     await outlets._tasks.copy().pop()
     assert died.closed
     assert process() is not died
@@ -147,7 +156,7 @@ async def test_its_sockets_are_given_back(outlets: Outlets) -> None:
     ours = uplink()
     key = outlets.open(ours)
     outlets.forget(key)
-    outlets.apply(key, POLICY)  # it has ended meanwhile
+    await outlets.apply(key, POLICY)  # it has ended meanwhile
     await outlets.close()
     for fd in ours:
         with pytest.raises(OSError, match="Bad file descriptor"):
@@ -166,6 +175,48 @@ async def test_its_sockets_are_given_back(outlets: Outlets) -> None:
 )
 async def test_a_policy_arrives_as_it_was_sent(outlets: Outlets, policy: Policy) -> None:
     key = outlets.open(uplink())
-    outlets.apply(key, policy)
+    await outlets.apply(key, policy)
     assert restore(json.loads(process().told("policy")[0][1])) == policy
+    await outlets.close()
+
+
+async def test_a_change_is_over_when_nothing_passes_by_the_policy_before(outlets: Outlets) -> None:
+    key = outlets.open(uplink())
+    process().stuck = True
+    changes = [asyncio.create_task(outlets.apply(key, policy)) for policy in (POLICY, Policy())]
+    await asyncio.sleep(0)
+    numbers = [message["number"] for message, _ in process().told("policy")]
+    outlets._hear({"op": "applied", "number": numbers[1]})
+    await changes[1]
+    assert not changes[0].done()
+    outlets._hear({"op": "applied", "number": numbers[0]})
+    await changes[0]
+    await outlets.close()
+
+
+async def test_a_process_that_does_not_apply_is_given_up(
+    outlets: Outlets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_APPLY_S_MAX", 0.01)
+    key = outlets.open(uplink())
+    stuck = process()
+    stuck.stuck = True
+    await outlets.apply(key, POLICY)
+    await outlets._tasks.copy().pop()
+    assert stuck.closed
+    assert process() is not stuck
+    assert len(process().told("policy")) == 1
+    await outlets.close()
+
+
+@pytest.mark.parametrize("end", ["_lose", "close"])
+async def test_nobody_waits_for_a_process_that_has_ended(outlets: Outlets, end: str) -> None:
+    key = outlets.open(uplink())
+    process().stuck = True
+    change = asyncio.create_task(outlets.apply(key, POLICY))
+    await asyncio.sleep(0)
+    ended = getattr(outlets, end)()
+    if ended is not None:
+        await ended
+    await change
     await outlets.close()

@@ -116,7 +116,12 @@ class EgressProcess:
         except (BrokenPipeError, ConnectionResetError):
             return
         except TimeoutError:
-            _log.error("egress_process_stuck", waited_s=_SEND_S_MAX)
+            self.give_up(_SEND_S_MAX)
+
+    def give_up(self, waited_s: float) -> None:
+        """End a process that does not answer, which `lose` tells."""
+        if self._channel is not None:
+            _log.error("egress_process_stuck", waited_s=waited_s)
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def send_file(self, message: dict[str, Any], text: str) -> None:

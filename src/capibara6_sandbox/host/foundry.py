@@ -132,7 +132,7 @@ class Foundry(Premises):
         own: Mapping[str, str] = MappingProxyType({}),
         team: str = TEAM_DEFAULT,
     ) -> None:
-        """Let a machine reach what a policy allows, from now on. One call at a time.
+        """Let a machine reach what a policy allows; return when it does. One call at a time.
 
         Args:
             machine: which.
@@ -151,7 +151,7 @@ class Foundry(Premises):
             certificate = await outlets.authority(key, machine.blueprint.id)
             await machine.believe(await self.parents.nursery(), certificate)
             machine.control.set_environment(machine.variables | dict(own))
-        outlets.apply(key, policy, team)
+        await outlets.apply(key, policy, team)
 
     def _create_cgroup(self, blueprint: Blueprint) -> Cgroup | None:
         if self._cgroups is None:

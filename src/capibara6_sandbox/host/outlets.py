@@ -30,6 +30,7 @@ from capibara6_sandbox.network.transforms import Transforms, is_host, secret_nam
 CERTIFICATES_MAX: Final = 256  # of one sandbox: each costs this process 10 ms
 _RESTART_DELAY_S: Final = 0.1
 _RESTART_DELAY_S_MAX: Final = 30.0
+_APPLY_S_MAX: Final = 5.0  # a process that takes longer to read one message is stuck
 _LONG_LIFE_S: Final = 60.0  # after which a death is not taken for one of a series
 
 _log = structlog.get_logger()
@@ -70,6 +71,8 @@ class Outlets:
         self._started_at = 0.0
         self._deaths = 0  # in a row
         self._tasks: set[asyncio.Task[None]] = set()
+        self._policies = 0  # sent so far
+        self._unapplied: dict[int, asyncio.Future[None]] = {}  # by the policy's number
         self._on_limit = on_limit
         secrets.on_change = self._renew
 
@@ -109,11 +112,23 @@ class Outlets:
         self._send_open(self._keys)
         return self._keys
 
-    def apply(self, key: int, policy: Policy, team: str = TEAM_DEFAULT) -> None:
-        """Decide by `policy`, with a team's secrets, from now on."""
-        if key in self._outlets:  # else the sandbox has ended meanwhile
-            self._outlets[key].policy, self._outlets[key].team = policy, team
-            self._send_policy(key)
+    async def apply(self, key: int, policy: Policy, team: str = TEAM_DEFAULT) -> None:
+        """Decide by `policy`, with a team's secrets; return when nothing passes by another one."""
+        if key not in self._outlets:  # the sandbox has ended meanwhile
+            return
+        self._outlets[key].policy, self._outlets[key].team = policy, team
+        process = self._process
+        if process is None:  # nothing passes; the next one is told before anything does
+            return
+        number = self._send_policy(process, key)
+        self._unapplied[number] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(_APPLY_S_MAX):
+                await self._unapplied[number]
+        except TimeoutError:
+            process.give_up(_APPLY_S_MAX)
+        finally:
+            del self._unapplied[number]
 
     async def authority(self, key: int, sandbox_id: str) -> str:
         """Return the certificate of a sandbox's authority, in PEM; it is made at the first call.
@@ -140,25 +155,34 @@ class Outlets:
         if self._process is not None:
             self._process.send({"op": "open", "key": key}, self._outlets[key].fds)
 
-    def _send_policy(self, key: int) -> None:
-        if self._process is None:
-            return
+    def _send_policy(self, process: EgressProcess, key: int) -> int:
+        """Return the number under which it is said to be applied."""
+        self._policies += 1
         policy, team = self._outlets[key].policy, self._outlets[key].team
         secrets = self._secrets.values(secret_names(policy.rules), team)
         told = json.dumps({**asdict(policy), "secrets": secrets})
-        self._process.send_file({"op": "policy", "key": key}, told)
+        process.send_file({"op": "policy", "key": key, "number": self._policies}, told)
+        return self._policies
 
     def _renew(self) -> None:
         """Tell what secrets are now."""
         for key, outlet in self._outlets.items():
-            if secret_names(outlet.policy.rules):
-                self._send_policy(key)
+            if self._process is not None and secret_names(outlet.policy.rules):
+                self._send_policy(self._process, key)
 
     def _hear(self, message: dict[str, Any]) -> None:
-        if message["op"] == "met":
+        if message["op"] == "applied":
+            self._note_applied(message["number"])
+        elif message["op"] == "met":
             self._on_limit(message["key"], self._in_words(Limit(message["limit"])))
         else:
             self._track(self._vouch(message["key"], message["host"]))
+
+    def _note_applied(self, *numbers: int) -> None:
+        for number in numbers:
+            waiting = self._unapplied.get(number)  # of secrets' changes nobody waits
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
 
     def _in_words(self, limit: Limit) -> str:
         settings = self._settings
@@ -194,6 +218,7 @@ class Outlets:
 
     def _lose(self) -> None:
         self._process, lost = None, self._process
+        self._note_applied(*self._unapplied)  # nothing passes any more
         _log.error("egress_lost", effect="open connections are cut", remedy="starting anew")
         now = asyncio.get_running_loop().time()
         self._deaths = 0 if now - self._started_at > _LONG_LIFE_S else self._deaths + 1
@@ -213,7 +238,8 @@ class Outlets:
                 _log.error("egress_not_started", cause=str(cause))
         for key in self._outlets:
             self._send_open(key)
-            self._send_policy(key)
+            if self._process is not None:
+                self._send_policy(self._process, key)
 
     def _track(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -227,6 +253,7 @@ class Outlets:
         if self._tasks:
             await asyncio.wait(self._tasks)
         process, self._process = self._process, None
+        self._note_applied(*self._unapplied)
         if process is not None:
             await process.close()
         for key in list(self._outlets):

@@ -7,12 +7,13 @@ neither burden the server nor pass through a process that has rights: as root it
 before it reads the first byte from a sandbox. Messages of the server ("op"):
 
     open          "key", fds: TCP listener, DNS socket
-    policy        "key", fd: a file with the fields of a Policy, and "secrets"
+    policy        "key", "number", fd: a file with the fields of a Policy, and "secrets"
     certificate   "key", "host", fd: a file with chain and key in PEM; none: there is none
     close         "key"
 
 And to it:
 
+    applied       "number": of the policy that decides from now on
     vouch         "key", "host": wants a certificate
     met           "key", "limit": bytes wait or connections are reset, for the first time
 
@@ -113,6 +114,7 @@ class Egress:
         elif order["op"] == "policy":
             told = json.loads(_read(fds))
             self._outlets[key].apply(restore(told), told["secrets"])
+            self._channel.send({"op": "applied", "number": order["number"]})
         elif order["op"] == "certificate":
             if key in self._outlets:
                 self._outlets[key].certificates.take(order["host"], _read(fds))
