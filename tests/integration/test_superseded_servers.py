@@ -54,11 +54,16 @@ def _take_its_place(home: Path) -> None:
 
 
 def _lives(pid: int) -> bool:
+    return _stat(pid)[0] not in "ZX"
+
+
+def _stat(pid: int) -> list[str]:
+    """State, parent, and more; of one that is gone, as of one that is dead."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
+        return ["X", "0"]
+    return text.rpartition(")")[2].split()
 
 
 def _left(processes: list[int], places: list[Path], folder: Path) -> list[str]:
@@ -146,7 +151,8 @@ def _servers(home: Path) -> list[int]:
         for folder in Path("/proc").glob("[0-9]*")
         if state in _bytes(folder / "cmdline").split(b"\0")
     ]
-    return [pid for pid in found if _lives(pid)]
+    # What a server starts has its command line until it has its own.
+    return [pid for pid in found if _lives(pid) and int(_stat(pid)[1]) not in found]
 
 
 def _bytes(path: Path) -> bytes:
