@@ -16,15 +16,20 @@ from capibara6.tuning.levels import Forecast
 
 _USUAL_MAX: Final = 2_000  # remembered of all tasks
 _ODD_MAX: Final = 300
-_QUANTILES: Final = 40  # by which the usual errors of all tasks are told
 _USUAL_AT_FIRST: Final = tuple(-3 + 7 * step / 29 for step in range(30))
+_BEYOND_AT_FIRST: Final = tuple(1 - step / 30 for step in range(31))
+# What share of the usual errors of all tasks lies beyond each of those that stand for them, finer
+# where it is decided, and beyond the last.
+_STEPS: Final = tuple(1 - step / 40 for step in range(39))
+_BEYOND: Final = (*_STEPS, 0.018, 0.012, 0.008, 0.005, 0.003, 0.0018, 0.001, 0.0005)
 _USUAL_KNOWN: Final = 20  # errors, from which they replace those
 _ODD_AT_FIRST: Final = (0.3, 0.5, 0.8)
 _ODD_WEIGHT: Final = 2  # of a task's own odd errors among all tasks'
-_POOL_RUNS: Final = 6.0  # what all tasks' usual errors count for
+_POOL_RUNS: Final = 24.0  # what all tasks' usual errors count for
 _RATE_RUNS: Final = 40.0  # what their rate of odd ones counts for
 _RATE_AT_FIRST: Final = (0.2, 20.0)  # odd runs, of how many
 _UNSEEN: Final = 0.6  # runs that are thought beyond the greatest error seen
+_UNSEEN_FALL: Final = 2.5  # by how many halves within a spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Errors:
         self._odd_count = 0
         self._count = 0
         self._told: Sequence[float] = _USUAL_AT_FIRST
+        self._beyond: Sequence[float] = _BEYOND_AT_FIRST
 
     def add(self, forecast: Forecast, error: float) -> None:
         """Take an error of a forecast."""
@@ -55,8 +61,8 @@ class Errors:
         self._usual.append(error / forecast.spread)
         if len(self._usual) >= _USUAL_KNOWN and self._count % _USUAL_KNOWN == 0:
             ordered = sorted(self._usual)
-            last = len(ordered) - 1
-            self._told = [ordered[last * step // _QUANTILES] for step in range(_QUANTILES + 1)]
+            self._told = [ordered[int((1 - share) * len(ordered))] for share in _BEYOND[:-1]]
+            self._beyond = _BEYOND
 
     def margins(self, forecast: Forecast) -> Iterator[Margin]:
         """Margins worth choosing from, the smallest first."""
@@ -79,14 +85,13 @@ class Errors:
         everywhere = (self._odd_count + few) / (self._count + of_runs)
         return (own_odd + everywhere * _RATE_RUNS) / (own + _RATE_RUNS)
 
-    @staticmethod
     def _usual_beyond(
-        size: float, usual: Sequence[float], pool: Sequence[float], spread: float
+        self, size: float, usual: Sequence[float], pool: Sequence[float], spread: float
     ) -> float:
         above = len(usual) - bisect_right(usual, size)
-        share = 1 - bisect_right(pool, size) / len(pool)
+        share = self._beyond[bisect_right(pool, size)]
         past = max(0.0, size - usual[-1]) / spread if usual else 0.0
-        unseen = _UNSEEN * 2.0 ** (-1.44 * past) if usual else 0.0
+        unseen = _UNSEEN * 2.0 ** (-_UNSEEN_FALL * past) if usual else 0.0
         return (above + unseen + _POOL_RUNS * share) / (len(usual) + _POOL_RUNS + _UNSEEN)
 
 
