@@ -1,6 +1,7 @@
 """Where a run goes after an attempt that failed visibly: the same tier, a stronger one, or nowhere.
 
-Pure; knows the tiers by name and order only.
+A program that used what is not installed is first mended by its own tier, which is told what there
+is instead: that needs no stronger model. Pure; knows the tiers by name and order only.
 """
 
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ class Ladder:
 
     def after(self, attempt: Attempt) -> str | None:
         """The tier of the attempt that follows a failed one; None when there is nowhere to go."""
+        if _can_mend_itself(attempt):
+            return attempt.tier
         pinned = attempt.request.tier is not None  # the user chose the tier: the run stays on it
         if not pinned and (stronger := self._stronger(attempt)):
             return stronger
@@ -44,3 +47,11 @@ class Ladder:
         worth = attempt.route.escalation
         later = self.tiers[self.tiers.index(attempt.tier) + 1 :]
         return next((tier for tier in later if worth is None or tier in worth), None)
+
+
+def _can_mend_itself(attempt: Attempt) -> bool:
+    """Whether what failed is outdated, and its tier was not told so yet."""
+    if attempt.failure is None or not attempt.failure.diagnosis.is_outdated:
+        return False
+    before = attempt.previous
+    return not (before and before.diagnosis.is_outdated and before.program.tier == attempt.tier)

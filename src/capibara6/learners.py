@@ -63,7 +63,8 @@ async def router(
         log.exception("the router's outcomes cannot be learnt from; it goes by rules")
         return rules, []
     learning = LearningRouter(rules, learner, prices, settings.router.quality)
-    return learning, [OutcomeListener(store.outcomes, learner)]
+    excuses = settings.ace.learning == "on"
+    return learning, [OutcomeListener(store.outcomes, learner, excuses=excuses)]
 
 
 def adviser(settings: Settings, models: "Discovery") -> "ModelAdviser | None":

@@ -110,6 +110,14 @@ async def test_a_tier_that_was_never_asked_is_tried() -> None:
     assert "tried now and then" in route.reasons[-1]
 
 
+async def test_a_tier_that_could_not_pay_were_it_always_right_is_not_tried() -> None:
+    learner = await learnt([outcome(n, "small", 1.0) for n in range(100)])
+    assert learner.untried(["small", "large"]) == "large"
+    assert router(learner, quality=1.0).route(request(1), TIERS).tier == "large"
+    saving = [router(learner, quality=0.5).route(request(n), TIERS) for n in range(20)]
+    assert {route.tier for route in saving} == {"small"}
+
+
 async def test_the_same_request_gets_the_same_route() -> None:
     found = [outcome(n, ("small", "large")[n % 2], float(n % 3 == 0)) for n in range(30)]
     first, second = router(await learnt(found)), router(await learnt(found))
@@ -173,6 +181,8 @@ def test_a_cascade_starts_cheaply_where_the_error_would_show() -> None:
     assert worths(likely, costs, ["small", "large"], 1.0)["large"] == pytest.approx(0.9)
     assert escalation(likely, costs, ["small", "large"], "small", 0.9) == ("large",)
     assert escalation({"small": 0.8, "large": 0.05}, costs, ["small", "large"], "small", 0.5) == ()
+    # No tier is right more often than always, whatever a linear belief says.
+    assert escalation({"small": 0.8, "large": 1.2}, costs, ["small", "large"], "small", 0.5) == ()
 
 
 def test_models_without_prices_cost_by_their_order() -> None:
@@ -188,9 +198,10 @@ WRONG = Diagnosis("unknown_column", "", "")
 ROUTE = Route("code", "default", "small", "en", 1.0)
 
 
-async def taught(*events: Event) -> dict[str, float]:
+async def taught(*events: Event, excuses: bool = False) -> dict[str, float]:
     outcomes = Outcomes()
-    listener = OutcomeListener(outcomes, Learner(outcomes, PRICES), lambda: NOW)  # type: ignore[arg-type]
+    learner = Learner(outcomes, PRICES)  # type: ignore[arg-type]
+    listener = OutcomeListener(outcomes, learner, excuses=excuses, clock=lambda: NOW)  # type: ignore[arg-type]
     for event in (RunStarted("r", Request("r", "sum")), Routed("r", ROUTE), *events):
         await listener.handle(event)
     return {found.tier: found.success for _, found in outcomes.rows}
@@ -229,6 +240,30 @@ async def test_a_success_after_a_repair_counts_half() -> None:
         END,
     )
     assert found == {"large": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("excuses", "kind", "mender", "found"),
+    [
+        (True, "attribute_removed", "small", {"small": 1}),
+        (True, "missing_name", "large", {"large": 1}),
+        (True, "unknown_column", "small", {"small": 0.5}),
+        (False, "attribute_removed", "small", {"small": 0.5}),
+        (False, "missing_name", "large", {"small": 0, "large": 1}),
+    ],
+)
+async def test_what_the_playbook_teaches_is_held_against_no_tier(
+    excuses: bool, kind: str, mender: str, found: dict[str, float]
+) -> None:
+    events = [
+        written(1, "small"),
+        ExecutionFinished("r", 1, FAULT),
+        RepairStarted("r", 1, Diagnosis(kind, "", ""), mender),
+        written(2, mender),
+        ExecutionFinished("r", 2, FINE),
+        END,
+    ]
+    assert await taught(*events, excuses=excuses) == found
 
 
 async def test_a_silent_program_is_no_success() -> None:

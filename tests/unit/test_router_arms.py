@@ -106,7 +106,7 @@ async def test_before_any_outcome_and_for_a_number_of_the_users_the_setting_stan
 
 async def taught(*events: Event) -> dict[str, float]:
     outcomes = Outcomes()
-    listener = OutcomeListener(outcomes, Learner(outcomes, PRICES), lambda: NOW)  # type: ignore[arg-type]
+    listener = OutcomeListener(outcomes, Learner(outcomes, PRICES), clock=lambda: NOW)  # type: ignore[arg-type]
     route = Route("code", "default", "small", "en", 1.0)
     for event in (RunStarted("r", Request("r", "sum")), Routed("r", route), *events):
         await listener.handle(event)

@@ -1,7 +1,7 @@
 """Generated programs and what validation says about them."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from capibara6.domain.executions import ExecutionResult
 
@@ -40,6 +40,9 @@ class Finding:
     suggestion: str = ""
 
 
+OUTDATED: Final = frozenset({"attribute_removed", "missing_name", "missing_module"})
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """A failed execution, mapped to a class of error with a cause and a hint."""
@@ -50,6 +53,15 @@ class Diagnosis:
     cause: str
     hint: str
     facts: tuple[str, ...] = ()  # of the installed packages, that explain it
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the program used what is not installed here, or not any more.
+
+        That tells how old an author's knowledge is rather than what it can do: the message names
+        what is there instead, and the playbook tells it beforehand the next time.
+        """
+        return self.kind in OUTDATED
 
 
 @dataclass(frozen=True, slots=True)

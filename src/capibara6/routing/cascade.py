@@ -41,4 +41,18 @@ def escalation(
 ) -> tuple[str, ...]:
     """The dearer tiers that pay after a visible error of the one before."""
     later = tiers[tiers.index(start) + 1 :]
-    return tuple(tier for tier in later if quality * successes[tier] > (1 - quality) * costs[tier])
+    return tuple(
+        tier for tier in later if quality * min(1.0, successes[tier]) > (1 - quality) * costs[tier]
+    )
+
+
+def can_pay(
+    tier: str,
+    successes: Mapping[str, float],
+    costs: Mapping[str, float],
+    tiers: Sequence[str],
+    quality: float,
+) -> bool:
+    """Whether a tier, were it always right, would be worth more than the best of what is known."""
+    best = max(worths(successes, costs, tiers, quality).values())
+    return quality - (1 - quality) * costs[tier] > best

@@ -9,7 +9,7 @@ from typing import Final
 from capibara6.domain.requests import Request, Route
 from capibara6.routing.arms import arm, arms_of, tier_of
 from capibara6.routing.bandit import Belief, draw
-from capibara6.routing.cascade import escalation, shares_of_cost, worths
+from capibara6.routing.cascade import can_pay, escalation, shares_of_cost, worths
 from capibara6.routing.learner import Learner
 from capibara6.routing.reasons import reason
 from capibara6.routing.router import RECIPE, RuleRouter
@@ -77,11 +77,13 @@ class LearningRouter:
         outcomes = sum(belief.outcomes for belief in beliefs.values())
         if not outcomes and not self._learner.has_measured(models):
             return route
+        means = {tier: belief.mean for tier, belief in beliefs.items()}
         trial = self._learner.untried(models) if outcomes >= _TRIALS_FROM_OUTCOMES else None
+        if trial and not can_pay(trial, means, self._costs, models, self._quality):
+            trial = None
         ruled = arm(route.tier, self._most.get(route.tier, 1))
         ruled = ruled if ruled in models else route.tier
         start = trial or self._start(request, ruled, models, beliefs)
-        means = {tier: belief.mean for tier, belief in beliefs.items()}
         further = escalation(means, self._costs, models, start, self._quality)
         why = "learned_trial" if trial else "learned" if outcomes else "learned_measured"
         told = reason(why, route.language, tier=start, outcomes=outcomes, beliefs=_told(beliefs))

@@ -57,16 +57,26 @@ class OutcomeListener:
 
     A program that a check or the sandbox found wrong is a failure that shows; one that a cancelled
     run, a lost sandbox or an unreachable model left untried says nothing about its tier.
+
+    Args:
+        outcomes: where they are stored.
+        learner: learns from them.
+        excuses: whether failures by what is outdated say nothing about a tier either, as the
+            playbook tells every tier of them.
+        clock: tells the time.
     """
 
     def __init__(
         self,
         outcomes: TierOutcomes,
         learner: Learner,
+        *,
+        excuses: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._outcomes = outcomes
         self._learner = learner
+        self._excuses = excuses
         self._clock = clock
         self._runs: dict[str, _Run] = {}
 
@@ -78,6 +88,8 @@ class OutcomeListener:
         if run is None:
             return
         _note(run, event)
+        if isinstance(event, RepairStarted):
+            _note_repair(run, excused=self._excuses and event.diagnosis.is_outdated)
         if isinstance(event, RunFinished):
             del self._runs[event.run_id]
             await self._outcomes.add(self._outcomes_of(event.run_id, run))
@@ -119,9 +131,14 @@ def _note(run: _Run, event: Event) -> None:
         trial.judged = True
         if event.result.success and run.kept:
             trial.success = 1.0 if trial.programs == 1 else REPAIRED_SUCCESS
-    elif isinstance(event, RepairStarted):
-        trial.success = 0.0  # it ran, but left nothing to show
-        run.count, run.kept = 1, True
+
+
+def _note_repair(run: _Run, *, excused: bool) -> None:
+    trial = run.trials.get(run.arm) or _Trial()
+    trial.success = 0.0  # it failed, or ran and left nothing to show
+    if excused:
+        trial.programs, trial.judged = trial.programs - 1, False
+    run.count, run.kept = 1, True
 
 
 def _note_search(run: _Run, event: CandidateTried | CandidateChosen) -> None:
