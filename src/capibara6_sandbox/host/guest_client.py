@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -99,7 +99,7 @@ class GuestCall:
             self._writer.write(wire.encode(wire.END))
             await self._writer.drain()
 
-    async def events(self) -> AsyncIterator[dict[str, Any] | bytes]:
+    async def events(self) -> AsyncGenerator[dict[str, Any] | bytes, None]:
         """Yield events (dict) and data (bytes) until the operation is done; then set `result`.
 
         Raises:

@@ -4,6 +4,7 @@ import mimetypes
 import re
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from email.utils import formatdate
 from typing import Any, Final
 from urllib.parse import quote
@@ -71,8 +72,10 @@ class Download:
         arguments = {"user": self._user, "path": self._path, "start": start, "length": length}
         started = False
         try:
-            async with self._sandbox.guest.call("files.read", **arguments) as call:
-                events = call.events()
+            async with (
+                self._sandbox.guest.call("files.read", **arguments) as call,
+                aclosing(call.events()) as events,
+            ):
                 found = _found(await anext(events, None))
                 if self._range and found["start"] >= found["size"]:
                     await _unsatisfiable(found["size"])(scope, receive, send)
@@ -82,7 +85,9 @@ class Download:
                     return
                 started = True
                 await self._start(found, send)
-                if scope["method"] != "HEAD":
+                if scope["method"] == "HEAD":
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                else:
                     await self._send_body(events, found["length"], send)
         except (CallError, GuestLostError) as failure:
             if started:
@@ -126,7 +131,12 @@ class Download:
     ) -> None:
         packer = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP) if self._gzip else None
         sent = 0
-        async for piece in events:
+        # With its last byte the reply is over for the client, who may ask the next thing on this
+        # connection: it must not be cut by what becomes of the sandbox after that.
+        while length is None or sent < length:
+            piece = await anext(events, None)
+            if piece is None:
+                break
             if not isinstance(piece, bytes):
                 raise GuestLostError("the agent sent something else than the file")
             sent += len(piece)
