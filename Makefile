@@ -9,7 +9,7 @@ UV := $(BIN)/python -m uv
 # Test files at once: most of what tests do is to wait.
 JOBS ?= 2
 QUESTION ?= Which species cause the highest total cost?
-SMALL_QUESTION ?= Write a program that prints the numbers from 1 to 10 and their squares
+SMALL_QUESTION ?= Write a program that sorts the list [31, 41, 59, 26, 53] and prints it
 SOAK_S ?= 600
 LOAD_S ?= 1800
 KILLS ?= 3000

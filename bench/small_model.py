@@ -17,7 +17,7 @@ from capibara6.local_models.engine import python_of_engine
 from capibara6.local_models.registry import Registry
 from capibara6.main import open_platform, profile
 
-QUESTION = "Write a program that prints the numbers from 1 to 10 and their squares"
+QUESTION = "Write a program that sorts the list [31, 41, 59, 26, 53] and prints it"
 # The step that ends with each event.
 STEPS = {
     ev.RunStarted: "record",

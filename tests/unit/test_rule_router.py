@@ -89,6 +89,9 @@ def route(question: str, *names: str, tiers: tuple[str, ...] = TIERS, **choices:
         ("ventas por producto", ["sales"], "group"),
         ("", ["films"], "profile"),
         ("", [], "conversation"),
+        ("Print the first ten even numbers", [], "code"),
+        ("Imprime los primeros diez números pares", [], "code"),
+        ("Generate a poem about numbers", [], "conversation"),
     ],
 )
 def test_tasks_beyond_the_labelled_ones(question: str, names: list[str], task: str) -> None:

@@ -29,6 +29,7 @@ _RULES: Final = (
     rule("code", 3, r"(?:convert|convierte|pasa) \d"),
     rule("code", 2.5, r"(?:debug|depura|refactor\w*|compil\w+|bug|script|password|contrasena)\b"),
     rule("code", 3, r"(?:regular expressions?|expresion(?:es)? regular(?:es)?|sort the list|ordena la lista)\b"),
+    rule("code", 2.5, r"(?:print|imprime|list|enumera|generate|genera|count|cuenta)(?: (?!about|sobre)\w+){0,5} (?:numbers?|numeros?|primes?|primos?|digits?|digitos?|squares?|cuadrados?|fibonacci)\b"),
     # Pictures
     rule("visualization", 4, r"(?:plot|chart|draw|graph|visuali[sz]e|histogram|heat ?map|scatter|bubble|box ?plot)\w*\b"),
     rule("visualization", 4, r"(?:dibuja|grafic|diagrama|histograma|mapas? de calor|visualiza|representa (?:grafica|en una))\w*\b"),
