@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 from collections.abc import Mapping
 from subprocess import Popen
 from typing import Final
@@ -12,6 +13,8 @@ from capibara6_guest.location import package_folder
 from capibara6_guest.spawn import spawn
 
 _OPTIONS: Final = ("--no-warnings", "--experimental-import-meta-resolve")
+
+_FREE, _SIGNALLED = 1, 2  # what the leave counts; more than both where two wrote at once
 
 _CODE_BYTES: Final = 512 * 1024 * 1024  # what V8 sets aside for machine code at its start
 # Node.js keeps only low descriptors from the programs that it starts, so ours become 3, 4, 5 and 6,
@@ -36,7 +39,7 @@ class JavaScriptKernel(ProcessKernel):
 
     language = "javascript"
     _interrupts_fd = -1
-    _leave_fd = -1  # an eventfd that counts 1 while Node.js can be signalled
+    _leave_fd = -1  # an eventfd: `_FREE` while Node.js can be signalled, 0 while it decides
 
     def _spawn(self, requests: int, messages: int, out: int, err: int) -> "Popen[bytes]":
         self._require("node")
@@ -66,13 +69,21 @@ class JavaScriptKernel(ProcessKernel):
             os.close(interrupts)
 
     def _signal_programs(self, leader: int) -> None:
-        """Signal unless Node.js is changing its handler, which would end it; it is done soon."""
+        """Signal unless Node.js is changing its handler, which would end it; it is done soon.
+
+        It takes one signal at a time: a cell that the first one stops is taken down by Node.js
+        without asking for leave, so a second one could meet it without a handler. What the cell has
+        started is signalled all the same.
+        """
         with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._leave_fd)
+            leave = os.eventfd_read(self._leave_fd)
             try:
-                super()._signal_programs(leader)
+                if leave == _FREE:
+                    super()._signal_programs(leader)
+                else:
+                    _signal_others(leader)
             finally:
-                os.eventfd_write(self._leave_fd, 1)
+                os.eventfd_write(self._leave_fd, _SIGNALLED)
 
     def _after_signal(self, number: int) -> bytes:
         """Tell the kernel for cells that wait, and its watch for those that loop after waiting."""
@@ -98,3 +109,12 @@ class JavaScriptKernel(ProcessKernel):
         typed = dialect == "typescript"
         request = {"id": number, "code": code, "env": dict(env), "typed": typed}
         return json.dumps(request, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def _signal_others(leader: int) -> None:
+    """Send SIGINT to the programs of a group, but not to its leader."""
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(name)
+            if pid != leader and os.getpgid(pid) == leader:
+                os.kill(pid, signal.SIGINT)

@@ -220,7 +220,8 @@ async function evaluate(code, number, id) {
  * Call `work`, and stop whatever it does on a SIGINT, endless loops too.
  *
  * Node.js changes its handler of the signal before and after, and would end by one that comes in
- * between: the agent, which takes the leave to send one, is kept from it for these moments.
+ * between: the agent, which takes the leave to send one, is kept from it for these moments. When a
+ * signal stops `work`, nobody takes the leave; the agent sends no second one until it is given.
  */
 function breakable(work) {
   takeLeave();
@@ -243,7 +244,7 @@ function takeLeave() {
   while (!tryLeave()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
 }
 
-/** A stopped cell may have taken the leave, or not: whatever it was, it is one afterwards. */
+/** Let one signal come. A stopped cell may have taken the leave, or not: it is one afterwards. */
 function giveLeave() {
   tryLeave();
   fs.writeSync(LEAVE_FD, ONE);
@@ -365,7 +366,7 @@ function absorbSignal() {
 }
 
 // A signal that finds no code running is of no use: the request that comes with it is.
-process.on('SIGINT', () => {});
+process.on('SIGINT', giveLeave);
 giveLeave();
 
 for (const event of ['uncaughtException', 'unhandledRejection']) {
