@@ -30,7 +30,7 @@ from capibara6_sandbox.network.transforms import Transforms, is_host, secret_nam
 CERTIFICATES_MAX: Final = 256  # of one sandbox: each costs this process 10 ms
 _RESTART_DELAY_S: Final = 0.1
 _RESTART_DELAY_S_MAX: Final = 30.0
-_APPLY_S_MAX: Final = 5.0  # a process that takes longer to read one message is stuck
+_APPLY_S_MAX: Final = 10.0  # a process that takes longer to read one message is stuck
 _LONG_LIFE_S: Final = 60.0  # after which a death is not taken for one of a series
 
 _log = structlog.get_logger()
