@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,12 @@ class Holdings:
             mounts=sum(_lines(f"/proc/{one}/mountinfo") for one in (pid, *nurseries)),
             files=_files(folder) + sum(_files(_data_folder(pid) / name) for name in _KEPT),
         )
+
+
+def kinds_of_descriptors(pid: int) -> Counter[str]:
+    """Return what those of a process lead to that `Holdings` counts, without numbers of inodes."""
+    links = _links(pid) - _connections(pid)
+    return Counter(link.partition(" ")[2].partition("[")[0] for link in links)
 
 
 def resident_mb(pid: int) -> dict[str, float]:

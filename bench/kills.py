@@ -25,7 +25,7 @@ from e2b import Volume
 from e2b_code_interpreter import Sandbox
 
 from capibara6_sandbox.arguments import data_folder
-from holdings import Holdings
+from holdings import Holdings, kinds_of_descriptors
 from kill_clients import Clients, prepare
 from ledger import Ledger
 from mortal import Mortal
@@ -92,6 +92,7 @@ class Trial:
         self.starts_s: list[float] = []
         self._clients: Clients | None = None
         self._resting_files: set[str] = set()
+        self._resting_descriptors: Counter[str] = Counter()
 
     def run(self, kills: int, clients: int) -> None:
         """Let clients work, kill so often, and check."""
@@ -104,6 +105,7 @@ class Trial:
             resting = self._holdings() if number == 0 else None
             if resting:
                 self._resting_files = _files(self.server.data)
+                self._resting_descriptors = kinds_of_descriptors(self.server.pid)
             using.start(clients)
             for victim in round_victims:
                 time.sleep(self.dice.uniform(*_PAUSE_S))
@@ -173,6 +175,9 @@ class Trial:
         if now.files > resting.files:
             more = sorted(_files(self.server.data) - self._resting_files)
             self.orphans.append(f"files: {' '.join(more)}")
+        if now.descriptors > resting.descriptors:
+            kinds = kinds_of_descriptors(self.server.pid) - self._resting_descriptors
+            self.orphans.append(f"descriptors: {', '.join(kinds.elements())}")
 
     def _remove_all(self, first_files: set[str]) -> None:
         """Give up all that clients keep, end the server, and see that nothing is left of it."""

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from capibara6.evaluation.limits import LimitsScore, UsedMemory, as_requested, replay
+from capibara6.evaluation.limits import LimitsScore, UsedMemory, as_requested, replay, score
 
 HINDSIGHT_KILLS_PERCENT: Final = 0.5
 _VPA_PERCENTILE, _VPA_MARGIN = 0.95, 1.15
@@ -121,7 +121,7 @@ def as_vpa(trace: Sequence[UsedMemory]) -> LimitsScore:
             limit = min(limit, peaks[at] * _VPA_MARGIN)
         attempts.append((run, limit))
         insort(peaks, run.peak_bytes)
-    return _scored(attempts)
+    return score(attempts)
 
 
 def with_hindsight(trace: Sequence[UsedMemory]) -> LimitsScore:
@@ -130,7 +130,7 @@ def with_hindsight(trace: Sequence[UsedMemory]) -> LimitsScore:
     for run in trace:
         by_task[run.task].append(run)
     scores = [
-        _scored([pair for runs in by_task.values() for pair in _best_fixed(runs, price * 1e9)])
+        score([pair for runs in by_task.values() for pair in _best_fixed(runs, price * 1e9)])
         for price in _PRICES
     ]
     return min(
@@ -151,16 +151,6 @@ def _best_fixed(runs: Sequence[UsedMemory], price: float) -> Iterator[tuple[Used
     return ((run, best) for run in runs)
 
 
-def _scored(attempts: Sequence[tuple[UsedMemory, float]]) -> LimitsScore:
-    kills = [run for run, limit in attempts if run.peak_bytes > limit]
-    granted = sum(limit * run.duration_s for run, limit in attempts)
-    granted += sum(run.requested_bytes * run.duration_s for run in kills)
-    used = sum(run.peak_bytes * run.duration_s for run, _ in attempts)
-    return LimitsScore(
-        len(attempts), 100 * len(kills) / len(attempts), 100 * (granted - used) / granted
-    )
-
-
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -177,8 +167,8 @@ def main() -> None:
         cells = []
         for way in ways.values():
             scores = [way(trace) for trace in traces]
-            kills = statistics.fmean(score.kills_percent for score in scores)
-            waste = statistics.fmean(score.waste_percent for score in scores)
+            kills = statistics.fmean(one.kills_percent for one in scores)
+            waste = statistics.fmean(one.waste_percent for one in scores)
             cells.append(f"{f'{kills:.2f}/{waste:.1f}':>16}")
         print("".join([f"{kind:32}", *cells]), flush=True)
 

@@ -16,6 +16,7 @@ from capibara6.ace.signatures import base_of, shown, signatures, words_of
 from capibara6.ace.statements import Statement, replaced, statements
 from capibara6.domain.executions import ExecutionError
 from capibara6.domain.playbook import Bullet, Scope
+from capibara6.domain.programs import OUTDATED
 from capibara6.inventory import Inventory
 
 _REMEDIES_MAX: Final = 4
@@ -28,7 +29,7 @@ _OWN_FAULTS: Final = frozenset(
         *("disk_full", "no_output", "network_denied", "zero_division", "recursion"),
     )
 )
-_GONE: Final = frozenset({"attribute", "attribute_removed", "missing_name", "missing_module"})
+_GONE: Final = OUTDATED | {"attribute"}
 
 
 @dataclass(frozen=True, slots=True)

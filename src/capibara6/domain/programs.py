@@ -40,6 +40,7 @@ class Finding:
     suggestion: str = ""
 
 
+# Classes of failure by what is not installed here, or not any more.
 OUTDATED: Final = frozenset({"attribute_removed", "missing_name", "missing_module"})
 
 

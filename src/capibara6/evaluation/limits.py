@@ -59,19 +59,26 @@ def replay(trace: Sequence[UsedMemory]) -> LimitsScore:
     A run that needs more than its limit is killed when it ends, at the earliest, and repeated with
     what was asked for; more than that it is never granted.
     """
-    recommender = MemoryRecommender()
-    kills, granted, used = 0, 0.0, 0.0
+    recommender, attempts = MemoryRecommender(), []
     for run in trace:
         recommended = recommender.recommend(run.task, run.requested_bytes)
-        granted += recommended.limit_bytes * run.duration_s
+        attempts.append((run, float(recommended.limit_bytes)))
         killed = run.peak_bytes > recommended.limit_bytes
-        if killed:
+        peak = Peak(run.peak_bytes, run.requested_bytes, run.duration_s, killed)
+        recommender.learn(run.task, peak, recommended)
+    return score(attempts)
+
+
+def score(attempts: Sequence[tuple[UsedMemory, float]]) -> LimitsScore:
+    """What limits came to: each run with the bytes that its first attempt was granted."""
+    kills, granted, used = 0, 0.0, 0.0
+    for run, limit in attempts:
+        granted += limit * run.duration_s
+        if run.peak_bytes > limit:
             kills += 1
             granted += max(run.requested_bytes, run.peak_bytes) * run.duration_s
         used += run.peak_bytes * run.duration_s
-        peak = Peak(run.peak_bytes, run.requested_bytes, run.duration_s, killed)
-        recommender.learn(run.task, peak, recommended)
-    return _score(len(trace), kills, granted, used)
+    return _score(len(attempts), kills, granted, used)
 
 
 def as_requested(trace: Sequence[UsedMemory]) -> LimitsScore:

@@ -14,7 +14,9 @@ from capibara6_guest.spawn import spawn
 
 _OPTIONS: Final = ("--no-warnings", "--experimental-import-meta-resolve")
 
-_FREE, _SIGNALLED = 1, 2  # what the leave counts; more than both where two wrote at once
+# Bytes of the leave. Open: Node.js can be signalled. Busy: the agent is about to. Signalled: it
+# has, since Node.js has opened.
+_OPEN, _BUSY, _SIGNALLED = 0, 1, 2
 
 _CODE_BYTES: Final = 512 * 1024 * 1024  # what V8 sets aside for machine code at its start
 # Node.js keeps only low descriptors from the programs that it starts, so ours become 3, 4, 5 and 6,
@@ -39,13 +41,14 @@ class JavaScriptKernel(ProcessKernel):
 
     language = "javascript"
     _interrupts_fd = -1
-    _leave_fd = -1  # an eventfd: `_FREE` while Node.js can be signalled, 0 while it decides
+    _leave_fd = -1
 
     def _spawn(self, requests: int, messages: int, out: int, err: int) -> "Popen[bytes]":
         self._require("node")
         interrupts, self._interrupts_fd = os.pipe()
         os.set_blocking(self._interrupts_fd, False)
-        self._leave_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._leave_fd = os.memfd_create("c6-leave")
+        os.write(self._leave_fd, bytes(3))
         fds = (requests, messages, interrupts, self._leave_fd)
         start = _START.format(
             **dict(zip(("requests", "messages", "interrupts", "leave"), fds, strict=True)),
@@ -71,19 +74,25 @@ class JavaScriptKernel(ProcessKernel):
     def _signal_programs(self, leader: int) -> None:
         """Signal unless Node.js is changing its handler, which would end it; it is done soon.
 
-        It takes one signal at a time: a cell that the first one stops is taken down by Node.js
-        without asking for leave, so a second one could meet it without a handler. What the cell has
-        started is signalled all the same.
+        It takes one signal at a time: when the first one has stopped a cell, Node.js changes its
+        handler without a word. What the cell has started is signalled all the same.
         """
-        with contextlib.suppress(BlockingIOError):
-            leave = os.eventfd_read(self._leave_fd)
-            try:
-                if leave == _FREE:
-                    super()._signal_programs(leader)
-                else:
+        self._set_mark(_BUSY, 1)  # before it is asked: see takeLeave in the program
+        try:
+            if self._has_mark(_OPEN):
+                if self._has_mark(_SIGNALLED):
                     _signal_others(leader)
-            finally:
-                os.eventfd_write(self._leave_fd, _SIGNALLED)
+                else:
+                    self._set_mark(_SIGNALLED, 1)
+                    super()._signal_programs(leader)
+        finally:
+            self._set_mark(_BUSY, 0)
+
+    def _set_mark(self, position: int, value: int) -> None:
+        os.pwrite(self._leave_fd, bytes([value]), position)
+
+    def _has_mark(self, position: int) -> bool:
+        return os.pread(self._leave_fd, 1, position) == b"\1"
 
     def _after_signal(self, number: int) -> bytes:
         """Tell the kernel for cells that wait, and its watch for those that loop after waiting."""

@@ -1,6 +1,7 @@
 // Runs cells of JavaScript and TypeScript. Requests come on descriptor 3, one JSON object a line:
 // {id, code, env, typed} or {interrupt: id}; messages go to descriptor 4 (see process.py);
-// javascript_watch.mjs reads 5. Whoever counts 6, an eventfd, down to 0 decides on SIGINT.
+// javascript_watch.mjs reads 5. On 6, a file in memory, the agent and this process agree when a
+// SIGINT may come (see takeLeave).
 //
 // Cells are evaluated by V8's own console mode (as in a browser's console), which gives top-level
 // await, lets a later cell declare a name again, and yields the last expression's value. What a
@@ -28,6 +29,9 @@ import { rewriteImports } from './javascript_imports.mjs';
 import { stripTypes } from './javascript_types.mjs';
 
 const [REQUESTS_FD, MESSAGES_FD, INTERRUPTS_FD, LEAVE_FD] = [3, 4, 5, 6];
+const [OPEN, BUSY, SIGNALLED] = [0, 1, 2]; // bytes of the leave; the agent writes the last two
+const PAUSE = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)';
+const INTERRUPTED = 'ERR_SCRIPT_EXECUTION_INTERRUPTED';
 const RESULT_CHARS_MAX = 5_000_000;
 const IMPORTER = '__capibara6_import';
 const JUPYTER_DISPLAY = Symbol.for('Jupyter.display');
@@ -67,7 +71,7 @@ function writeAll(fd, data) {
     } catch (error) {
       // A child that shares the pipe may have made it non-blocking.
       if (error.code !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      pause(5);
     }
   }
 }
@@ -220,8 +224,7 @@ async function evaluate(code, number, id) {
  * Call `work`, and stop whatever it does on a SIGINT, endless loops too.
  *
  * Node.js changes its handler of the signal before and after, and would end by one that comes in
- * between: the agent, which takes the leave to send one, is kept from it for these moments. When a
- * signal stops `work`, nobody takes the leave; the agent sends no second one until it is given.
+ * between: the leave to send one is taken for these moments.
  */
 function breakable(work) {
   takeLeave();
@@ -232,34 +235,62 @@ function breakable(work) {
     takeLeave();
     return result;
   };
+  let stopped = false;
   try {
     return vm.runInThisContext('__capibara6_run()', { breakOnSigint: true });
+  } catch (error) {
+    stopped = error?.code === INTERRUPTED;
+    throw error;
   } finally {
+    takeLeave(); // which what was stopped may have left given
+    if (!stopped && hasMark(SIGNALLED)) absorbSignal();
     giveLeave();
   }
 }
 
-/** Wait for the leave, which the agent never keeps for long, and take all of it. */
-function takeLeave() {
-  while (!tryLeave()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-}
-
-/** Let one signal come. A stopped cell may have taken the leave, or not: it is one afterwards. */
-function giveLeave() {
-  tryLeave();
-  fs.writeSync(LEAVE_FD, ONE);
-}
-
-function tryLeave() {
+/**
+ * A signal that arrives just when a script ends stays with Node.js's watchdog, which would stop the
+ * next script instead; this one has time for it.
+ */
+function absorbSignal() {
   try {
-    return fs.readSync(LEAVE_FD, Buffer.alloc(8)) > 0;
+    vm.runInThisContext(PAUSE, { breakOnSigint: true });
   } catch (error) {
-    if (error.code !== 'EAGAIN') throw error;
-    return false;
+    if (error?.code !== INTERRUPTED) throw error;
   }
 }
 
-const ONE = Buffer.from(new BigUint64Array([1n]).buffer);
+/**
+ * Let no signal come any more, and wait until none is under way, which is never long.
+ *
+ * Both sides first write their own byte and then read the other's, so at least one sees that it
+ * must wait. A stop may come between any two lines of a script: to take the leave again, or to give
+ * it again, changes nothing.
+ */
+function takeLeave() {
+  setMark(OPEN, 0);
+  while (hasMark(BUSY)) pause(1);
+}
+
+/** Let one signal come; whoever gives the leave has taken it. */
+function giveLeave() {
+  setMark(SIGNALLED, 0);
+  setMark(OPEN, 1);
+}
+
+function setMark(position, value) {
+  fs.writeSync(LEAVE_FD, Buffer.of(value), 0, 1, position);
+}
+
+function hasMark(position) {
+  const mark = Buffer.of(0);
+  fs.readSync(LEAVE_FD, mark, 0, 1, position);
+  return mark[0] === 1;
+}
+
+function pause(milliseconds) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
 
 const MAY_WAIT = /\b(?:await|import|async|then)\b/;
 const waiting = new Int32Array(new SharedArrayBuffer(4)); // the number of the cell that awaits
@@ -348,25 +379,16 @@ async function runCell(code, number, id, typed) {
 }
 
 function report(failure) {
-  if (failure?.code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') sendError(new Interrupted());
+  if (failure?.code === INTERRUPTED) sendError(new Interrupted());
   else if (failure instanceof Thrown) sendError(failure.value, failure.location);
   else sendError(failure);
 }
 
-/**
- * A signal that arrives just when a cell ends stays with Node.js's watchdog, which would stop the
- * next script instead; this one has time for it.
- */
-function absorbSignal() {
-  try {
-    breakable(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50));
-  } catch (error) {
-    if (error.code !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw error;
-  }
-}
-
 // A signal that finds no code running is of no use: the request that comes with it is.
-process.on('SIGINT', giveLeave);
+process.on('SIGINT', () => {
+  takeLeave();
+  giveLeave();
+});
 giveLeave();
 
 for (const event of ['uncaughtException', 'unhandledRejection']) {
@@ -388,7 +410,6 @@ requests.on('line', (line) => {
     execute(request);
     return;
   }
-  absorbSignal();
   if (request.interrupt === current?.id) current.fail(new Interrupted());
 });
 requests.on('close', () => process.reallyExit(0));

@@ -15,7 +15,13 @@ from typing import Any, Final
 import structlog
 
 import capibara6_sandbox
-from capibara6_sandbox.host.zygotes import START_TIMEOUT_S, ZygoteError, reap, wait_for_exit
+from capibara6_sandbox.host.zygotes import (
+    START_TIMEOUT_S,
+    ZygoteError,
+    closed_on_failure,
+    reap,
+    wait_for_exit,
+)
 from capibara6_sandbox.isolation.rootfs import DNS_ADDRESS
 from capibara6_sandbox.network.dialling import CONNECTIONS_MAX
 from capibara6_sandbox.network.egress import CHANNEL_FD
@@ -75,7 +81,7 @@ class EgressProcess:
             "dns_address": DNS_ADDRESS,
         }
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with theirs, closed_on_failure(ours):
             self._pidfd = os.pidfd_open(_spawn(setup, theirs))
         self._channel = Channel(ours)
         ours.settimeout(START_TIMEOUT_S)

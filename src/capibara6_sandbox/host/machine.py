@@ -158,8 +158,15 @@ class Machine(Doors, Standstill):
         return self.cgroup.open_procs() if self.cgroup else []
 
     def hold_kernel(self, context_id: str, kernel: HostedKernel) -> None:
-        """Know a context's kernel, in the place of an earlier one."""
+        """Know a context's kernel, in the place of an earlier one.
+
+        Raises:
+            StartError: the machine was killed while the kernel started; nothing is left of it.
+        """
         self.drop_kernel(context_id)
+        if self._pidfd < 0:
+            kernel.close()
+            raise StartError("The sandbox has ended.")
         self.kernels[context_id] = kernel
 
     def drop_kernel(self, context_id: str) -> None:

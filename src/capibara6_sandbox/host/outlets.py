@@ -120,7 +120,7 @@ class Outlets:
         process = self._process
         if process is None:  # nothing passes; the next one is told before anything does
             return
-        number = self._send_policy(process, key)
+        number = self._send_policy(key)
         self._unapplied[number] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(_APPLY_S_MAX):
@@ -155,20 +155,21 @@ class Outlets:
         if self._process is not None:
             self._process.send({"op": "open", "key": key}, self._outlets[key].fds)
 
-    def _send_policy(self, process: EgressProcess, key: int) -> int:
-        """Return the number under which it is said to be applied."""
+    def _send_policy(self, key: int) -> int:
+        """Return the number under which it is said to be applied, if there is a process."""
         self._policies += 1
         policy, team = self._outlets[key].policy, self._outlets[key].team
         secrets = self._secrets.values(secret_names(policy.rules), team)
         told = json.dumps({**asdict(policy), "secrets": secrets})
-        process.send_file({"op": "policy", "key": key, "number": self._policies}, told)
+        if self._process is not None:
+            self._process.send_file({"op": "policy", "key": key, "number": self._policies}, told)
         return self._policies
 
     def _renew(self) -> None:
         """Tell what secrets are now."""
         for key, outlet in self._outlets.items():
-            if self._process is not None and secret_names(outlet.policy.rules):
-                self._send_policy(self._process, key)
+            if secret_names(outlet.policy.rules):
+                self._send_policy(key)
 
     def _hear(self, message: dict[str, Any]) -> None:
         if message["op"] == "applied":
@@ -238,8 +239,7 @@ class Outlets:
                 _log.error("egress_not_started", cause=str(cause))
         for key in self._outlets:
             self._send_open(key)
-            if self._process is not None:
-                self._send_policy(self._process, key)
+            self._send_policy(key)
 
     def _track(self, work: Any) -> None:
         task = asyncio.create_task(work)

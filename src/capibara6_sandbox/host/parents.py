@@ -90,6 +90,12 @@ class Parents:
         )
 
     async def _find(self, what: str, living: Callable[[], Awaitable[ZygoteClient]]) -> ZygoteClient:
+        """Find it to the end, also for who waits no more: what is half ended would be nobody's."""
+        return await asyncio.shield(self._find_in_turn(what, living))
+
+    async def _find_in_turn(
+        self, what: str, living: Callable[[], Awaitable[ZygoteClient]]
+    ) -> ZygoteClient:
         async with self._turn:
             if self._closed:
                 raise StartError("The server is stopping.")

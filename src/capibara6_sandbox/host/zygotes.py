@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -97,7 +97,12 @@ class ZygoteClient:
         async with self._turn:
             await self._send(message, fds)
             waiting = self._expect_reply()  # only now: what was not sent is not answered
-        reply, reply_fds = await waiting
+        try:
+            reply, reply_fds = await waiting
+        except asyncio.CancelledError:
+            if waiting.done() and not waiting.cancelled() and not waiting.exception():
+                _end_forks(waiting.result()[1])  # in the moment that it came
+            raise
         if "error" in reply:
             raise ZygoteError(f"{self._name}: {reply['error']}")
         return reply, reply_fds
@@ -130,10 +135,7 @@ class ZygoteClient:
             return
         waiting = self._waiting.popleft()
         if waiting.done():  # cancelled: nobody wants the fork any more, so end it
-            for fd in received[1]:
-                with contextlib.suppress(OSError):  # it has ended, or is a socket and no process
-                    signal.pidfd_send_signal(fd, signal.SIGKILL)
-                os.close(fd)
+            _end_forks(received[1])
         else:
             waiting.set_result(received)
 
@@ -163,6 +165,13 @@ class ZygoteClient:
         self._pidfd = -1
 
 
+def _end_forks(fds: Sequence[int]) -> None:
+    for fd in fds:
+        with contextlib.suppress(OSError):  # it has ended, or is a socket and no process
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+        os.close(fd)
+
+
 async def wait_for_exit(pidfd: int, grace_s: float) -> None:
     """Wait until the process of `pidfd` has ended; kill it after `grace_s`."""
     loop = asyncio.get_running_loop()
@@ -184,6 +193,16 @@ def reap(pidfd: int) -> None:
     """Forget a child that has ended; others are none of ours."""
     with contextlib.suppress(ChildProcessError):  # only the nursery is our own child
         os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+
+
+@contextlib.contextmanager
+def closed_on_failure(end: socket.socket) -> Iterator[None]:
+    """Close `end` if the block fails; else it is owned by what the block has made."""
+    try:
+        yield
+    except BaseException:
+        end.close()
+        raise
 
 
 def _resolve(ended: "asyncio.Future[None]") -> None:
@@ -216,7 +235,7 @@ async def start_nursery(
         "privileged": privileged,
     }
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
+    with theirs, closed_on_failure(ours):
         pid = _spawn_with_channel(
             ["-m", "capibara6_sandbox.zygote.nursery", json.dumps(setup)], theirs, packages
         )
@@ -242,7 +261,7 @@ async def start_kernel_zygote(nursery: ZygoteClient, built: BuiltEnvironment) ->
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     preload = " ".join(built.environment.preload)
-    with theirs:
+    with theirs, closed_on_failure(ours):
         _, (pidfd,) = await nursery.request(
             {
                 "op": "zygote",
