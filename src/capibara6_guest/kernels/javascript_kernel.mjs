@@ -23,6 +23,7 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import util from 'node:util';
+import { promiseHooks } from 'node:v8';
 import vm from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { rewriteImports } from './javascript_imports.mjs';
@@ -206,7 +207,7 @@ async function evaluate(code, number, id) {
     run = breakable(() => {
       // From here on, an interrupt is heard.
       send({ type: 'started' });
-      return post('Runtime.evaluate', options);
+      return settled(options);
     });
   } finally {
     Atomics.store(waiting, 0, id); // what goes on after an await is stopped by the watch
@@ -218,6 +219,30 @@ async function evaluate(code, number, id) {
   const { lineNumber, columnNumber } = exceptionDetails;
   const inside = lineNumber < code.split('\n').length; // not in the line that names the cell
   throw new Thrown(value, inside && `In[${number}]:${lineNumber + 1}:${columnNumber + 1}`);
+}
+
+const unsettled = new Set(); // promises that stand for cells
+
+/**
+ * Evaluate, and hold the promise that console mode makes of a cell until it is settled.
+ *
+ * When V8 collects one that nothing can settle any more, as after a stop, it tells the session,
+ * whose JavaScript must not run in that moment: Node.js 24 would end.
+ */
+function settled(options) {
+  return new Promise((resolve, reject) => {
+    let cell;
+    const unhook = promiseHooks.onInit((first) => {
+      unhook();
+      unsettled.add((cell = first));
+    });
+    session.post('Runtime.evaluate', options, (error, answer) => {
+      unsettled.delete(cell);
+      if (error) reject(error);
+      else resolve(answer);
+    });
+    unhook(); // what is no program makes no promise
+  });
 }
 
 /**
