@@ -1,4 +1,4 @@
-"""Cells of JavaScript that are left unfinished take nothing with them, in the template's Node.js."""
+"""Cells of JavaScript that are left unfinished take nothing with them in the template's Node.js."""
 
 import pytest
 from e2b.exceptions import TimeoutException
