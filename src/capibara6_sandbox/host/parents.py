@@ -91,7 +91,12 @@ class Parents:
 
     async def _find(self, what: str, living: Callable[[], Awaitable[ZygoteClient]]) -> ZygoteClient:
         """Find it to the end, also for who waits no more: what is half ended would be nobody's."""
-        return await asyncio.shield(self._find_in_turn(what, living))
+        finding = asyncio.create_task(self._find_in_turn(what, living))
+        try:
+            return await asyncio.shield(finding)
+        except asyncio.CancelledError:
+            finding.add_done_callback(_disregard)
+            raise
 
     async def _find_in_turn(
         self, what: str, living: Callable[[], Awaitable[ZygoteClient]]
@@ -149,3 +154,9 @@ class Parents:
             await zygote.close()
         if nursery is not None:
             await nursery.close()
+
+
+def _disregard(finding: "asyncio.Task[ZygoteClient]") -> None:
+    """Take note of a failure of which nobody wants to be told; else it is logged as an error."""
+    if not finding.cancelled():
+        finding.exception()
